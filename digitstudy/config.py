@@ -57,7 +57,7 @@ def cache_home() -> Path:
         if writable(folder): return folder
     raise StudyError(f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME.")
 
-# %% ../nbs/00_config.ipynb #506b962a
+# %% ../nbs/00_config.ipynb #7db3e336
 @dataclass(frozen=True)
 class Settings:
     "What a profile decides."
@@ -71,6 +71,7 @@ class Settings:
     epochs: int  # times each training sequence is shown
     batch_size: int
     learning_rate: float  # the highest of the one-cycle schedule
+    precision: str  # of the trunk while training: auto, float32 or bfloat16
 
 # %% ../nbs/00_config.ipynb #d3ad963a
 def check_value(
@@ -91,7 +92,7 @@ def check_positive(name: str, value, where: str = ""):
     if not value > 0: raise StudyError(f"{name} is {value!r} but must be more than 0{where}.")
     return value
 
-# %% ../nbs/00_config.ipynb #2804dc39
+# %% ../nbs/00_config.ipynb #bc00e9ec
 def read_ini(path: Path) -> configparser.ConfigParser:
     "The sections of an ini file."
     ini = configparser.ConfigParser(inline_comment_prefixes=("#",))
@@ -122,5 +123,5 @@ def load_settings(
         text = ini[profile][name]
         try: value = kind(text)
         except ValueError: raise StudyError(f"{name} = {text} is not of type {kind.__name__}{where}.") from None
-        values[name] = check_positive(name, value, where)
+        values[name] = value if kind is str else check_positive(name, value, where)
     return Settings(**values)
