@@ -161,7 +161,7 @@ def fingerprint(experiment: str) -> dict:
     running = Path(find_spec("digitstudy").origin).with_name("study.py").read_text()
     return {"notebook": code_hash(source), "definitions": reached(_names(source) | _names(running))}
 
-# %% ../nbs/05_study.ipynb #59f03acf
+# %% ../nbs/05_study.ipynb #41dfac06
 def reports_home(output: str = "") -> Path:
     "Where reports go: `output`, or `reports/` of the checkout."
     home = study_home()
@@ -229,7 +229,7 @@ class Run:
         self.answers: dict[str, Answers] = said
         forward = flops(self.model, spec.height, spec.width)
         seconds = trained.seconds | {"set_up": self.set_up, "evaluation": trained.seconds["evaluation"] + time.perf_counter() - start}
-        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "flops": 3 * forward * trained.examples}
+        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "resumed_from": trained.resumed_from, "flops": 3 * forward * trained.examples}
         record = Record(
             self.experiment, self.profile, self.seed, self.variant, {k: v for k, v in self.parameters.items() if k != "output"},
             {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},

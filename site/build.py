@@ -40,17 +40,20 @@ class Page:
 class Folder:
     "What Sphinx reads. A file that is the same already is not written, one that is not asked for any more is removed."
 
-    def __init__(self, path: Path): self.path, self.written = path, set()
+    def __init__(self, path: Path):
+        self.path, self.written = path, set()
 
     def write(self, name: str, content: bytes):
         path = self.path / name
         self.written.add(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file() or path.read_bytes() != content: path.write_bytes(content)
+        if not path.is_file() or path.read_bytes() != content:
+            path.write_bytes(content)
 
     def remove_others(self):
         for path in self.path.rglob("*"):
-            if path.is_file() and path not in self.written: path.unlink()
+            if path.is_file() and path not in self.written:
+                path.unlink()
 
 
 def executed(root: Path, experiment: str) -> tuple[Path, str] | None:
@@ -87,19 +90,25 @@ def report_pages(root: Path) -> list[Page]:
         folder = root / "reports" / profile
         files = [f.relative_to(folder) for kind in ("tables", "figures") for f in sorted((folder / kind).glob("*.*"))]
         extra = "## Tables and figures as files\n\n" + "\n".join(f"- [{f}]({f})" for f in files) if files else ""
-        pages.append(Page(f"report/{profile}", folder / "report.ipynb", source, f"Executed with profile `{profile}`.", extra, f"Profile {profile}"))
+        pages.append(
+            Page(f"report/{profile}", folder / "report.ipynb", source, f"Executed with profile `{profile}`.", extra, f"Profile {profile}")
+        )
     return pages or [Page("report/report", source, source, NOT_YET)] * source.is_file()
 
 
 def all_pages(root: Path) -> list[Page]:
     "The front page first, then each group in its order."
     front = next((root / name for name in ("nbs/index.ipynb", "README.md") if (root / name).is_file()), None)
-    if front is None: raise Missing(f"There is neither nbs/index.ipynb nor README.md in {root}: the site needs a front page.")
+    if front is None:
+        raise Missing(f"There is neither nbs/index.ipynb nor README.md in {root}: the site needs a front page.")
     modules = sorted(root.glob("nbs/[0-9][0-9]_*.ipynb"))
-    if not modules: raise Missing(f"There are no module notebooks nbs/NN_name.ipynb in {root}: name a checkout of digitstudy with --root.")
+    if not modules:
+        raise Missing(f"There are no module notebooks nbs/NN_name.ipynb in {root}: name a checkout of digitstudy with --root.")
     pages = [Page("index", front, front)] + experiment_pages(root) + report_pages(root)
     pages += [Page(f"modules/{path.stem[3:]}", path, path) for path in modules] + benchmark_pages(root)
-    return pages + [Page(f"project/{name.lower()}", path, path) for name in ("CHANGELOG", "CONTRIBUTING") if (path := root / f"{name}.md").is_file()]
+    return pages + [
+        Page(f"project/{name.lower()}", path, path) for name in ("CHANGELOG", "CONTRIBUTING") if (path := root / f"{name}.md").is_file()
+    ]
 
 
 def navigation(pages: list[Page]) -> str:
@@ -107,19 +116,26 @@ def navigation(pages: list[Page]) -> str:
     trees = []
     for group, caption in GROUPS.items():
         names = [f"{page.label} </{page.name}>" if page.label else f"/{page.name}" for page in pages if page.name.startswith(group + "/")]
-        if names: trees.append(f":::{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(names) + "\n:::")
+        if names:
+            trees.append(f":::{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(names) + "\n:::")
     return "\n\n".join(trees)
 
 
 def write_page(page: Page, links: Links, folder: Folder):
     for cell in page.cells:
-        if cell.cell_type == "markdown": cell.source = links.prose(page, cell.source)
+        if cell.cell_type == "markdown":
+            cell.source = links.prose(page, cell.source)
         for output in cell.get("outputs", []):
-            if text := output.get("data", {}).get("text/markdown"): output.data["text/markdown"] = links.prose(page, text)
-    if page.shown.suffix == ".ipynb" and page.name != "index": page.cells.insert(1, markdown(links.origin(page)))
-    if page.extra: page.cells.append(markdown(links.prose(page, page.extra)))
-    if page.shown.suffix == ".md": return folder.write(f"{page.name}.md", "\n\n".join(cell.source for cell in page.cells).encode())
-    for i, cell in enumerate(page.cells): cell.id = f"cell-{i}"  # the same each time
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = links.prose(page, text)
+    if page.shown.suffix == ".ipynb" and page.name != "index":
+        page.cells.insert(1, markdown(links.origin(page)))
+    if page.extra:
+        page.cells.append(markdown(links.prose(page, page.extra)))
+    if page.shown.suffix == ".md":
+        return folder.write(f"{page.name}.md", "\n\n".join(cell.source for cell in page.cells).encode())
+    for i, cell in enumerate(page.cells):
+        cell.id = f"cell-{i}"  # the same each time
     folder.write(f"{page.name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=page.cells, metadata=PYTHON)).encode())
 
 
@@ -128,11 +144,13 @@ def write_pages(root: Path, folder: Folder):
     pages = all_pages(root)
     links = Links(root, folder, pages)
     for page in pages:
-        if not page.source.is_file(): raise Missing(f"{page.shown.relative_to(root)} was made from {page.source.relative_to(root)}, which is not there.")
+        if not page.source.is_file():
+            raise Missing(f"{page.shown.relative_to(root)} was made from {page.source.relative_to(root)}, which is not there.")
         page.cells, names = notebook_cells(page.shown) if page.shown.suffix == ".ipynb" else ([markdown(page.shown.read_text())], {})
         links.names |= names | {(page.name, name): target for name, target in names.items()}
     pages[0].extra = navigation(pages)
-    for page in pages: write_page(page, links, folder)
+    for page in pages:
+        write_page(page, links, folder)
     folder.remove_others()
 
 
@@ -152,14 +170,18 @@ def main():
     args = parser.parse_args()
     root, pages, build = args.root.resolve(), args.out.resolve() / "_pages", args.out.resolve() / "_build"
     os.chdir(root)  # nbdev looks for its settings here
-    try: write_pages(root, Folder(pages))
-    except Missing as e: sys.exit(f"The site was not built. {e}")
+    try:
+        write_pages(root, Folder(pages))
+    except Missing as e:
+        sys.exit(f"The site was not built. {e}")
     settings = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(SITE), "-d", str(build / "doctrees")]
     if build_main([*settings, str(pages), str(build / "html")]):
         shutil.rmtree(build / "doctrees", ignore_errors=True)  # so that the next build says it again
         sys.exit("The site has faults: see Sphinx's messages above.")
-    if found := fetched(build / "html"): sys.exit("The site would fetch from other hosts:\n" + "\n".join(found))
+    if found := fetched(build / "html"):
+        sys.exit("The site would fetch from other hosts:\n" + "\n".join(found))
     print(f"The site is in {build / 'html/index.html'}")
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

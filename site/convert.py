@@ -22,30 +22,38 @@ class Missing(Exception):
     "Something that a page needs is not there; the message says what."
 
 
-def markdown(text: str): return nbformat.v4.new_markdown_cell(text)
+def markdown(text: str):
+    return nbformat.v4.new_markdown_cell(text)
 
 
 def exported_module(nb, path: Path):
     "The module that a notebook is exported to, if any."
     found = re.search(r"^#\|\s*default_exp\s+(\S+)", "\n".join(c.source for c in nb.cells if c.cell_type == "code"), re.MULTILINE)
-    try: return importlib.import_module(f"digitstudy.{found[1]}") if found else None
-    except ImportError as e: raise Missing(f"{path.name} documents digitstudy.{found[1]}, which cannot be imported ({e}).") from e
+    try:
+        return importlib.import_module(f"digitstudy.{found[1]}") if found else None
+    except ImportError as e:
+        raise Missing(f"{path.name} documents digitstudy.{found[1]}, which cannot be imported ({e}).") from e
 
 
 def documentation(call: str, module, level: int) -> tuple[str, str, str]:
     "Of a cell `show_doc(name)`: the name, the target of its documentation, and that: a heading, the signature, the docstring."
     name = ast.unparse(ast.parse(call).body[0].value.args[0])
-    try: symbol = eval(name, vars(module))
-    except (NameError, AttributeError): raise Missing(f"{name} is not in {module.__name__}: export the notebooks.") from None
+    try:
+        symbol = eval(name, vars(module))
+    except (NameError, AttributeError):
+        raise Missing(f"{name} is not in {module.__name__}: export the notebooks.") from None
     text = MarkdownRenderer(symbol, maxline=90)._repr_markdown_()
-    if isinstance(symbol, type): text = text.replace("def ", "class ", 1).replace("*args, **kwargs", ", ".join(getattr(symbol, "_fields", ["..."])), 1)
+    if isinstance(symbol, type):
+        text = text.replace("def ", "class ", 1).replace("*args, **kwargs", ", ".join(getattr(symbol, "_fields", ["..."])), 1)
     target = f"{module.__name__}.{name}"
     return name, target, f"({target})=\n{'#' * level} `{name}`\n\n{text}"
 
 
 def only_imports(code: str) -> bool:
-    try: return all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(code).body)
-    except SyntaxError: return False  # IPython's magics
+    try:
+        return all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(code).body)
+    except SyntaxError:
+        return False  # IPython's magics
 
 
 def tags(directives: dict[str, str]) -> set[str]:
@@ -72,14 +80,16 @@ def code_cell(old, prose: str):
         cell.metadata.mystnb |= {"code_prompt_show": "Imports", "code_prompt_hide": "Imports"}
     cell.outputs = [output for output in cell.get("outputs", []) if WIDGET not in output.get("data", {})]
     for output in cell.outputs:
-        if output.output_type == "stream": output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in output.text.split("\n"))
+        if output.output_type == "stream":
+            output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in output.text.split("\n"))
     return cell
 
 
 def shown(cell) -> bool:
     "Whether anything of a code cell is for the reader."
     told = cell.directives_
-    if not cell.source.strip() or "default_exp" in told or told.get("include") == "false": return False
+    if not cell.source.strip() or "default_exp" in told or told.get("include") == "false":
+        return False
     return not (EXPORTS & told.keys() and only_imports(cell.source))
 
 
@@ -87,25 +97,33 @@ def notebook_cells(path: Path) -> tuple[list, dict[str, str]]:
     "The cells to show of a notebook, and the targets of the names that it documents. Code follows its documentation, folded."
     nb = nbformat.read(path, 4)
     module = exported_module(nb, path)
-    processor = NBProcessor(nb=dict2nb(json.loads(nbformat.writes(nb))), procs=[add_show_docs, hide_line, rm_header_dash, clean_magics, hide_])
+    processor = NBProcessor(
+        nb=dict2nb(json.loads(nbformat.writes(nb))), procs=[add_show_docs, hide_line, rm_header_dash, clean_magics, hide_]
+    )
     processor.process()
     cells, targets, place, level, prose = [], {}, 0, 1, ""
     for old in processor.nb.cells:
         if old.cell_type == "markdown":
             prose = re.sub(r"^:::+ *\{\.callout-(\w+).*?\}", r":::{\1}", old.source, flags=re.MULTILINE)  # Quarto's to MyST's
-            if headings := re.findall(r"^(#+) ", re.sub(r"```.*?```", "", prose, flags=re.DOTALL), re.MULTILINE): level = len(headings[-1])
+            if headings := re.findall(r"^(#+) ", re.sub(r"```.*?```", "", prose, flags=re.DOTALL), re.MULTILINE):
+                level = len(headings[-1])
             cells.append(markdown(prose))
         elif old.cell_type == "code" and old.source.startswith("show_doc("):
             name, targets[name], text = documentation(old.source, module, level + 1)
-            cells.insert(place if getattr(old, "has_sd", False) else len(cells), markdown(text))  # nbdev adds its own after the code, the last first
+            cells.insert(
+                place if getattr(old, "has_sd", False) else len(cells), markdown(text)
+            )  # nbdev adds its own after the code, the last first
         elif old.cell_type == "code":
             place = len(cells)
-            if shown(old): cells.append(code_cell(old, prose))
-        if old.cell_type == "markdown": place = len(cells)
+            if shown(old):
+                cells.append(code_cell(old, prose))
+        if old.cell_type == "markdown":
+            place = len(cells)
     return cells, targets
 
 
-def download(text: str, path: str) -> str: return f"{{download}}`{text.replace('`', '')} <{path}>`"
+def download(text: str, path: str) -> str:
+    return f"{{download}}`{text.replace('`', '')} <{path}>`"
 
 
 class Links:
@@ -123,13 +141,17 @@ class Links:
     def to(self, page, text: str, link: str, image: bool = False) -> str:
         "A link, as the site needs it; a folder has nothing to link to."
         written = f"{'!' * image}[{text}]({{}})"
-        if re.match(r"[a-z]+:|#|/", link): return written.format(link)
+        if re.match(r"[a-z]+:|#|/", link):
+            return written.format(link)
         name, _, anchor = unquote(link).partition("#")
         for start in (page.shown, page.source):
             path = Path(os.path.normpath(start.parent / name))
-            if path in self.places: return written.format(f"/{self.places[path]}{path.suffix}" + (f"#{anchor}" if anchor else ""))
-            if path.is_dir(): return text
-            if path.is_file() and path.is_relative_to(self.root): return written.format(self.file(path)) if image else download(text, self.file(path))
+            if path in self.places:
+                return written.format(f"/{self.places[path]}{path.suffix}" + (f"#{anchor}" if anchor else ""))
+            if path.is_dir():
+                return text
+            if path.is_file() and path.is_relative_to(self.root):
+                return written.format(self.file(path)) if image else download(text, self.file(path))
         raise Missing(f"{page.shown.relative_to(self.root)} links to {link}, which is not in the repository.")
 
     def name(self, page, name: str) -> str:

@@ -1,0 +1,42 @@
+"""Helpers of the tests: the command line as its user calls it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {"DIGITSTUDY_THREADS": "1", "OMP_NUM_THREADS": "1", "DIGITSTUDY_MIRRORS": ""}  # tests never download
+
+
+def digitstudy(*words, env=None, cwd=ROOT, timeout=600):
+    """`digitstudy WORDS`, as a finished process with its output as text."""
+    command = [sys.executable, "-m", "digitstudy.cli", *map(str, words)]
+    environment = os.environ | ENVIRONMENT | {k: str(v) for k, v in (env or {}).items()}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def sentence(process):
+    """What a refused call says: its last line on stderr. Anything with a traceback is a failure of ours."""
+    assert process.returncode == 1, f"exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
+    assert "Traceback" not in process.stderr, process.stderr
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("digitstudy: "), process.stderr
+    return last
+
+
+def tiny(output, **more):
+    """Options that make a run as short as it can be."""
+    sizes = {"train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1} | more
+    return ["--output", output, *(word for name, value in sizes.items() for word in ("--set", f"{name}={value}"))]
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The whole study at the smoke profile, through Snakemake and papermill, once for all tests: its reports folder and what it said."""
+    reports = tmp_path_factory.mktemp("reports")
+    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=900)
+    assert process.returncode == 0, process.stderr
+    return reports, process.stderr

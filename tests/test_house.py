@@ -1,0 +1,82 @@
+"""The house is what the file list says: floors, parameters, and one list of dependencies."""
+
+import ast
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+
+MODULES = sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
+EXPERIMENTS = sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def code(path):
+    """Sources and tags of a notebook's code cells."""
+    return [
+        ("".join(c["source"]), c["metadata"].get("tags", [])) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"
+    ]
+
+
+def imported(source):
+    """The modules of digitstudy that a piece of code imports."""
+    lines = "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))
+    return {
+        n.module.split(".")[1]
+        for n in ast.walk(ast.parse(lines))
+        if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("digitstudy.")
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_a_module_imports_only_from_notebooks_above_it(path):
+    order = [p.stem[3:] for p in MODULES]
+    above = set(order[: order.index(path.stem[3:])])
+    exported = "\n".join(source for source, _ in code(path) if source.startswith("#| export"))
+    assert exported, "nothing is exported"
+    assert imported(exported) <= above
+
+
+def test_there_are_seven_experiments_and_all_modules():
+    assert len(EXPERIMENTS) >= 7
+    assert {p.stem[3:] for p in MODULES} == {p.stem for p in (ROOT / "digitstudy").glob("[a-z]*.py")}
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_an_experiment_can_be_run_by_papermill(path):
+    cells = code(path)
+    tagged = [source for source, tags in cells if "parameters" in tags]
+    assert len(tagged) == 1
+    names = {s.targets[0].id: ast.literal_eval(s.value) for s in ast.parse(tagged[0]).body}
+    assert names["profile"] == "smoke" and {"seed", "batch_size", "device", "output"} <= set(names)
+    assert all("#" in line for line in tagged[0].splitlines()), "every parameter says what it means"
+    whole = "\n".join(source for source, _ in cells)
+    assert f'begin("{path.stem[3:]}", globals())' in whole and "run.finish()" in whole
+
+
+@pytest.mark.parametrize("path", MODULES + EXPERIMENTS, ids=lambda p: p.stem)
+def test_a_notebook_begins_with_its_name_and_one_line(path):
+    first = "".join(json.loads(path.read_text())["cells"][0]["source"]).splitlines()
+    assert re.match(r"# \S", first[0])
+    quote = next(line for line in first[1:] if line.strip())
+    assert quote.startswith("> ") and sum(line.startswith(">") for line in first) == 1
+
+
+def test_conda_environment_is_pyprojects_twin():
+    twin = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = (entry["pip"] for entry in twin if isinstance(entry, dict))
+    extras = [d for group in PYPROJECT["optional-dependencies"].values() for d in group]
+    assert sorted(pip) == sorted(PYPROJECT["dependencies"] + extras)
+    assert "python" + PYPROJECT["requires-python"] in twin
+
+
+def test_every_dependency_has_a_tested_version():
+    def name(requirement):
+        return re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
+
+    tested = {name(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
+    extras = [d for group in PYPROJECT["optional-dependencies"].values() for d in group]
+    assert {name(d) for d in PYPROJECT["dependencies"] + extras} <= tested

@@ -1,0 +1,123 @@
+"""The study end to end, as its user runs it: smoke-sized, but through Snakemake, papermill and the report."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import ROOT, digitstudy, tiny
+
+EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
+DECISIVE = {"record.json", "curve.csv"}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_each_experiment_leaves_a_whole_record(smoke, experiment):
+    folder = smoke[0] / "smoke" / "records" / experiment / "seed-0"
+    assert {p.name for p in folder.iterdir()} >= {"record.json", "notebook.ipynb", "curve.csv", "examples.png", "model.pt"}
+    record = json.loads((folder / "record.json").read_text())
+    assert set(record["scores"]) == {"train", "valid", "test"}
+    assert record["cost"]["examples"] > 0 and record["cost"]["seconds_training"] > 0
+    assert record["fingerprint"]["definitions"]
+    notebook = (folder / "notebook.ipynb").read_text()
+    assert str(ROOT) not in notebook and str(smoke[0]) not in notebook, "folders of this machine do not belong in evidence"
+
+
+def test_the_report_shows_every_experiment_and_judges_none_at_this_size(smoke):
+    place = smoke[0] / "smoke"
+    summary = pd.read_csv(place / "tables" / "summary.csv")
+    assert summary.experiment.tolist() == EXPERIMENTS[:7]
+    claims = pd.read_csv(place / "tables" / "claims.csv")
+    assert set(claims.verdict) == {"cannot be judged at this size"}
+    page = (place / "README.md").read_text()
+    for picture in [line.split("](")[1].strip("<>) ") for line in page.splitlines() if line.startswith("![")]:
+        assert (place / picture.rstrip(">)")).exists(), picture
+    for table in ("summary", "claims", "strips", "canvas", "canvas_variable", "cost"):
+        assert all((place / "tables" / f"{table}.{kind}").stat().st_size for kind in ("csv", "md", "html"))
+    assert (place / "figures" / "sequence_accuracy.svg").exists() and (place / "report.ipynb").exists()
+
+
+def test_a_second_call_does_nothing(smoke):
+    again = digitstudy("study", "--profile", "smoke", "--output", smoke[0])
+    assert again.returncode == 0
+    assert "0 runs to do, 7 have a current record" in again.stderr and "Nothing to do" in again.stderr
+
+
+def test_a_changed_notebook_is_run_again_and_nothing_else(smoke, tmp_path):
+    home = checkout(tmp_path)
+    reports = tmp_path / "reports"
+    shutil.copytree(smoke[0], reports)
+    path = home / "nbs" / "experiments" / "03_joint_squared_error.ipynb"
+    path.write_text(path.read_text().replace("box_gain = 30.0", "box_gain = 10.0"))
+    plan = digitstudy("study", "--profile", "smoke", "--output", reports, "--dry-run", env={"DIGITSTUDY_HOME": home})
+    assert "1 runs to do, 6 have a current record" in plan.stderr
+    assert "joint_squared_error, seed 0: changed since its record: box_gain was 30.0, is 10.0" in plan.stderr
+
+
+def checkout(folder, keep=None):
+    """A copy of what a checkout needs to run experiments, with some of them only."""
+    home = folder / "home"
+    shutil.copytree(ROOT / "nbs", home / "nbs", ignore=shutil.ignore_patterns("_proc", ".ipynb_checkpoints"))
+    shutil.copytree(ROOT / "workflow", home / "workflow", ignore=shutil.ignore_patterns(".snakemake"))
+    shutil.copytree(ROOT / "data", home / "data")
+    shutil.copy(ROOT / "settings.ini", home)
+    for path in (home / "nbs" / "experiments").glob("*.ipynb"):
+        if keep and path.stem[3:] not in keep:
+            path.unlink()
+    return home
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path):
+    home = checkout(tmp_path, ("sequence_strip", "sequence_on_canvas"))
+    settings = (
+        (home / "settings.ini").read_text().replace("train_examples = 640", "train_examples = 64").replace("epochs = 2", "epochs = 1")
+    )
+    (home / "settings.ini").write_text(settings)
+    path = home / "nbs" / "experiments" / "00_sequence_strip.ipynb"
+    path.write_text(path.read_text().replace("run.train(model, data, loss", "run.train(model, data, None"))
+    process = digitstudy("study", "--profile", "smoke", "--output", tmp_path / "reports", env={"DIGITSTUDY_HOME": home})
+    assert process.returncode == 1
+    failed = [line for line in process.stderr.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1 and "sequence_strip, seed 0" in failed[0] and "notebook.ipynb" in failed[0]
+    notebook = json.loads((tmp_path / "reports" / "smoke" / ".running" / "sequence_strip-seed-0" / "notebook.ipynb").read_text())
+    assert any(o["output_type"] == "error" for c in notebook["cells"] for o in c.get("outputs", []))
+    assert (tmp_path / "reports" / "smoke" / "records" / "sequence_on_canvas" / "seed-0" / "record.json").exists()
+    assert not (tmp_path / "reports" / "smoke" / "records" / "sequence_strip").exists()
+    assert pd.read_csv(tmp_path / "reports" / "smoke" / "tables" / "summary.csv").experiment.tolist() == ["sequence_on_canvas"]
+
+
+def test_same_seed_same_data_and_close_results(smoke, tmp_path):
+    """Data to the bit; training is promised to repeat statistically only, but on one machine and thread it comes very near."""
+    assert digitstudy("run", "sequence_strip", "--output", tmp_path).returncode == 0
+    first, second = (
+        json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text())
+        for place in (smoke[0], tmp_path)
+    )
+    assert first["data"] == second["data"]
+    assert abs(first["scores"]["test"]["character_accuracy"] - second["scores"]["test"]["character_accuracy"]) < 0.05
+
+
+def test_papermill_by_hand(tmp_path):
+    import papermill
+
+    parameters = {"output": str(tmp_path), "train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1, "seed": 3}
+    source = ROOT / "nbs" / "experiments" / "06_variable_length.ipynb"
+    papermill.execute_notebook(
+        str(source), str(tmp_path / "out.ipynb"), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False
+    )
+    (record,) = (tmp_path / "smoke" / "records" / "variable_length").glob("seed-3-*/record.json")
+    assert json.loads(record.read_text())["seed"] == 3
+
+
+def test_side_by_side_runs_of_one_experiment_do_not_collide(tmp_path):
+    import subprocess
+    import sys
+
+    words = [sys.executable, "-m", "digitstudy.cli", "run", "sequence_strip", *map(str, tiny(tmp_path))]
+    pair = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [p.communicate()[1] for p in pair]
+    codes = sorted(p.returncode for p in pair)
+    assert codes in ([0, 0], [0, 1])  # one after the other, if the second came late; else it is told
+    if codes == [0, 1]:
+        assert any("is being run by another process" in s for s in said)
+    assert len(list(tmp_path.glob("smoke/records/sequence_strip/seed-0-*/record.json"))) == 1
