@@ -161,7 +161,7 @@ def fingerprint(experiment: str) -> dict:
     running = Path(find_spec("digitstudy").origin).with_name("study.py").read_text()
     return {"notebook": code_hash(source), "definitions": reached(_names(source) | _names(running))}
 
-# %% ../nbs/05_study.ipynb #41dfac06
+# %% ../nbs/05_study.ipynb #d3a07c50
 def reports_home(output: str = "") -> Path:
     "Where reports go: `output`, or `reports/` of the checkout."
     home = study_home()
@@ -218,7 +218,7 @@ class Run:
         self.model, self.data = model, data
         self.trained = train(
             model, data, loss, s.epochs, s.batch_size, s.learning_rate, self.seed, self.precision, probes, self.folder, identity, f"{self.experiment}, seed {self.seed}",
-            watch=min(2000, s.test_examples),
+            watch=min(1000, s.test_examples),
         )  # fmt: skip
         return self.trained
 
