@@ -22,7 +22,7 @@ from .config import StudyError, load_settings, study_home
 from .records import read_records
 from .study import Run, catalogue, hold, notebook_of, publish_run, reports_home, why_run
 
-# %% ../nbs/07_batch.ipynb #f5380232
+# %% ../nbs/07_batch.ipynb #b6230557
 @contextmanager
 def _showing(status: Path, every: float):
     "Show the progress file `status` on stderr while the block runs."
@@ -60,8 +60,10 @@ def execute_notebook(source: Path, target: Path, parameters: dict):
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     quiet = dict(progress_bar=False, kernel_name="python3", cwd=str(study_home()))
+    if os.name == "posix": quiet["config"] = Config(KernelManager={"transport": "ipc"})  # no open port, and no warning about one
     see = f"The notebook that shows where: {target}"
     try: papermill.execute_notebook(str(source), str(target), parameters, **quiet)
     except papermill.exceptions.PapermillExecutionError as e:

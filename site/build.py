@@ -1,8 +1,8 @@
 """Build the site from notebooks and reports: `python site/build.py`.
 
-Module notebooks go through nbdev, which knows what is exported, documented or hidden; `convert.py` puts that in MyST's words, and Sphinx renders
-it with the outputs that the notebooks hold. No notebook is executed. Pages are written to `site/_pages` only where they change, so that
-Sphinx renders only those again.
+Module notebooks go through nbdev, which knows what is exported, documented or hidden; `convert.py` puts that in MyST's words, and Sphinx
+renders it with the outputs that the notebooks hold. No notebook is executed. Pages are written to `site/_pages` only where they change, so
+that Sphinx renders only those again.
 """
 
 import argparse
@@ -60,6 +60,7 @@ def executed(root: Path, experiment: str) -> tuple[Path, str] | None:
     "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
     for profile in PROFILES:
         runs = (root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
+        runs = [path for path in runs if path.parent.name.removeprefix("seed-").isdigit()]  # not those with parameters of their own
         if found := sorted(runs, key=lambda path: int(path.parent.name.split("-")[1])):
             return found[0], f"Executed with profile `{profile}` and {found[0].parent.name.replace('-', ' ')}."
     return None

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND = str(Path(sys.executable).with_name("digitstudy"))
 ENVIRONMENT = {"DIGITSTUDY_THREADS": "1", "OMP_NUM_THREADS": "1", "DIGITSTUDY_MIRRORS": ""}  # tests never download
 
 
 def digitstudy(*words, env=None, cwd=ROOT, timeout=600):
     """`digitstudy WORDS`, as a finished process with its output as text."""
-    command = [sys.executable, "-m", "digitstudy.cli", *map(str, words)]
+    command = [COMMAND, *map(str, words)]
     environment = os.environ | ENVIRONMENT | {k: str(v) for k, v in (env or {}).items()}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
 

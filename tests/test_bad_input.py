@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ENVIRONMENT, ROOT, digitstudy, sentence, tiny
+from conftest import COMMAND, ENVIRONMENT, ROOT, digitstudy, sentence, tiny
 
 NAMES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
@@ -147,7 +147,7 @@ def test_a_full_disk(tmp_path):
 
 def test_a_killed_run_goes_on_and_nothing_half_written_is_taken_for_whole(tmp_path):
     words = ["run", "sequence_strip", *tiny(tmp_path, train_examples=640, epochs=30)]
-    command = [sys.executable, "-m", "digitstudy.cli", *map(str, words)]
+    command = [COMMAND, *map(str, words)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
     until = time.time() + 120
     while not list(tmp_path.glob("smoke/.running/*/checkpoint.pt")) and time.time() < until:

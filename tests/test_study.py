@@ -5,7 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import ROOT, digitstudy, tiny
+from conftest import COMMAND, ROOT, digitstudy, tiny
 
 EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
 DECISIVE = {"record.json", "curve.csv"}
@@ -111,9 +111,8 @@ def test_papermill_by_hand(tmp_path):
 
 def test_side_by_side_runs_of_one_experiment_do_not_collide(tmp_path):
     import subprocess
-    import sys
 
-    words = [sys.executable, "-m", "digitstudy.cli", "run", "sequence_strip", *map(str, tiny(tmp_path))]
+    words = [COMMAND, "run", "sequence_strip", *map(str, tiny(tmp_path))]
     pair = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [p.communicate()[1] for p in pair]
     codes = sorted(p.returncode for p in pair)
