@@ -90,7 +90,7 @@ def run_experiment(
         return publish_run(run.folder, run.final)
     finally: run.lock.release()
 
-# %% ../nbs/07_batch.ipynb #3e0d721a
+# %% ../nbs/07_batch.ipynb #60d9780d
 def parse_seeds(text: str) -> list[int]:
     "Seeds from a list such as 0,1,2."
     try: seeds = sorted({int(s) for s in text.split(",")})
@@ -150,17 +150,19 @@ def run_study(
     try:
         config = [f"profile={profile}", f"reports={reports}", "runs=" + ",".join(f"{e}:{s}" for e, s in todo)]
         home, work = study_home(), reports / profile / ".running"
-        for experiment, seed in todo: (work / f"{experiment}-seed-{seed}.done").unlink(missing_ok=True)
+        for marker in ["report.done", *(f"{e}-seed-{s}.done" for e, s in todo)]: (work / marker).unlink(missing_ok=True)
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(home / "workflow" / "Snakefile"), "--directory", str(work), "--cores", str(cores or default_cores()),
                    "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "rules", "progress", "host", "--config", *config]  # fmt: skip
         well = subprocess.run(command, env=os.environ | {"DIGITSTUDY_HOME": str(home)}).returncode == 0
     finally: lock.release()
+    def last_words(log): return (log.read_text().strip().splitlines() or ["it left no log"])[-1] if log.exists() else "it was not started"
+    logs = reports / profile / "logs"
     failed = [run for run in todo if not (work / f"{run[0]}-seed-{run[1]}.done").exists()]
     for experiment, seed in failed:
         notebook = work / f"{experiment}-seed-{seed}" / "notebook.ipynb"
-        log = reports / profile / "logs" / f"{experiment}-seed-{seed}.log"
-        last = (log.read_text().strip().splitlines() or ["it left no log"])[-1] if log.exists() else "it was not started"
+        last = last_words(logs / f"{experiment}-seed-{seed}.log")
         print(f"FAILED {experiment}, seed {seed}: {last}" + ("" if str(notebook) in last or not notebook.exists() else f" See {notebook}"), file=sys.stderr)
     if failed and read_records(reports, profile): make_report(profile, reports)
+    if not well and not failed: print(f"FAILED report: {last_words(logs / 'report.log')}", file=sys.stderr)
     print(f"The report: {reports / profile / 'README.md'}", file=sys.stderr)
-    return well and not failed
+    return well
