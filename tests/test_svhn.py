@@ -1,0 +1,205 @@
+"""Hostile SVHN archives: whatever is changed in one, it is read or refused in a sentence, and soon."""
+
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import numpy as np
+import pytest
+from conftest import ENVIRONMENT
+from PIL import Image
+
+from digitstudy.config import StudyError
+from digitstudy.svhn import Annotations, Unfamiliar, cached, load_svhn, read_archive, read_bulk, read_mat, write_mat
+
+MUTATIONS = 300
+
+
+def numbers(n, seed=0):
+    """Numbers of one to six digits in images of 100x60."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 7, n)
+    rows = [
+        (4 + 15 * k, rng.integers(20), 9 + rng.integers(5), 20 + rng.integers(15), rng.integers(1, 11)) for c in counts for k in range(c)
+    ]
+    return Annotations.of(np.array([f"{i + 1}.png" for i in range(n)]), counts, np.array(rows, float))
+
+
+def png(seed):
+    """A noisy image."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (60, 100, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def archive(path, members):
+    """A .tar.gz of (name, content)."""
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def mat(tmp_path_factory):
+    """The bytes of a digitStruct.mat of twelve images."""
+    return write_mat(numbers(12), tmp_path_factory.mktemp("mat") / "digitStruct.mat").read_bytes()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty data folder."""
+    monkeypatch.setenv("DIGITSTUDY_DATA", str(tmp_path))
+    monkeypatch.setenv("DIGITSTUDY_MIRRORS", "")
+    return tmp_path
+
+
+def mutated(content, seed):
+    """`content` with a few bytes, a number or a stretch changed, or its end cut off."""
+    rng = np.random.default_rng(seed)
+    some = np.frombuffer(content, np.uint8).copy()
+    at = int(rng.integers(len(some) - 64))
+    way = seed % 5
+    if way == 0:
+        some[rng.integers(len(some), size=rng.integers(1, 40))] = rng.integers(256)
+    if way == 1:
+        some[at] ^= 1 << rng.integers(8)
+    if way == 2:
+        some[at // 8 * 8 :][:8] = np.frombuffer(np.int64(rng.choice([-1, 0, 1, 2**62, len(some), at])).tobytes(), np.uint8)
+    if way == 3:
+        some[at : at + 64] = rng.integers(256, size=64)
+    if way == 4:
+        some = some[: int(rng.integers(len(some)))]
+    return some.tobytes()
+
+
+def outcome(call, *errors):
+    """What a call came to; any error but a `StudyError` is a failure of ours."""
+    start = time.perf_counter()
+    try:
+        call()
+    except errors as e:
+        return type(e).__name__
+    except StudyError as e:
+        assert str(e).endswith(".") and "\n" not in str(e), e
+        return "refused"
+    finally:
+        assert time.perf_counter() - start < 5
+    return "read"
+
+
+def test_a_changed_mat_is_read_or_refused(mat, tmp_path):
+    path, seen = tmp_path / "digitStruct.mat", []
+    for seed in range(2 * MUTATIONS):
+        path.write_bytes(mutated(mat, seed))
+        seen.append(outcome(lambda: read_bulk(path), Unfamiliar))
+    assert {"read", "refused", "Unfamiliar"} == set(seen)
+    assert seen.count("Unfamiliar") < MUTATIONS / 2, "these are slow to read"
+
+
+def test_a_mat_changed_where_it_matters_is_read_or_refused(mat, tmp_path):
+    """Every byte of the first 1,500 that are not 0, and all of one group, in turn set to 255."""
+    path, seen = tmp_path / "digitStruct.mat", []
+    marks = [k for k in range(512, 2500) if mat[k]]
+    for k in marks:
+        path.write_bytes(mat[:k] + b"\xff" + mat[k + 1 :])
+        seen.append(outcome(lambda: read_bulk(path), Unfamiliar))
+    assert {"read", "refused"} <= set(seen)
+
+
+def test_an_unfamiliar_mat_cannot_take_us_down(mat, tmp_path):
+    path, tried = tmp_path / "digitStruct.mat", 0
+    for seed in range(4 * MUTATIONS):
+        path.write_bytes(mutated(mat, seed))
+        if outcome(lambda: read_bulk(path), Unfamiliar) != "Unfamiliar":
+            continue
+        tried += 1
+        try:
+            read_mat(path, seconds=20)
+        except StudyError as e:
+            assert str(e).count("\n") == 0
+        if tried == 2:
+            return
+    raise AssertionError("none was unfamiliar")
+
+
+def test_a_time_limit_holds(mat, tmp_path):
+    unfamiliar = tmp_path / "digitStruct.mat"
+    unfamiliar.write_bytes(mat[:520] + b"\x02" + mat[521:])
+    with pytest.raises(StudyError, match="gave up after 0 s"):
+        read_mat(unfamiliar, seconds=0.05)
+
+
+def test_a_changed_archive_is_read_or_refused(mat, tmp_path):
+    members = [*((f"train/{k + 1}.png", png(k)) for k in range(3)), ("train/digitStruct.mat", mat[:4000])]
+    packed = archive(tmp_path / "train.tar.gz", members).read_bytes()
+    plain = gzip.decompress(packed)
+    heads = [k for k in range(0, len(plain), 512) if plain[k + 257 : k + 262] == b"ustar"]
+    path, seen = tmp_path / "bad.tar.gz", []
+
+    def walk():
+        for _, size, read in read_archive(path, []):
+            assert len(read()) <= size
+
+    for seed in range(MUTATIONS):
+        if seed % 3 == 0:
+            content = mutated(packed, seed)
+        elif seed % 3 == 1:
+            content = gzip.compress(mutated(plain, seed), 1)
+        else:
+            k = heads[seed % len(heads)]
+            head = bytearray(mutated(plain[k : k + 512], seed)).ljust(512, b"\1")
+            head[148:156] = b"%06o\0 " % (sum(head) - sum(head[148:156]) + 256)  # a wrong header with a right check sum
+            content = gzip.compress(plain[:k] + bytes(head) + plain[k + 512 :], 1)
+        path.write_bytes(content)
+        seen.append(outcome(walk))
+    assert {"read", "refused"} == set(seen)
+
+
+def test_a_changed_archive_is_cached_or_refused(mat, home):
+    members = [*((f"train/{k + 1}.png", png(k)) for k in range(12)), ("train/digitStruct.mat", mat)]
+    seen = []
+    for seed in range(40):
+        some = dict(members)
+        name = members[seed % 13][0]
+        some[name] = mutated(some[name], seed)
+        path = archive(home / f"{seed}.tar.gz", some.items())
+        try:
+            seen.append(len(load_svhn("all", archive=path, progress=False)))
+        except StudyError:
+            seen.append("refused")
+    assert 12 in seen and 11 in seen
+
+
+def test_a_killed_caching_goes_on(mat, home):
+    """Killed at any moment: what is there afterwards is never taken for whole, and the next run ends with the same arrays."""
+    members = [
+        *((f"train/{k + 1}.png", png(k)) for k in range(12)),
+        *((f"train/{k + 100}.png", png(k % 5)) for k in range(1200)),
+        ("train/digitStruct.mat", mat),
+    ]
+    path = archive(home / "train.tar.gz", members)
+    code = "import sys; from digitstudy.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
+    noted = 0
+    for pause in (0.2, 0.6):
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT)
+        process.stdout.readline()
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        journals = list((home / "cache" / "svhn").glob("*.partial/journal.jsonl"))
+        noted = max([noted, *(len(j.read_text().splitlines()) for j in journals)])
+        assert journals or not list((home / "cache" / "svhn").glob("*/about.json")), "killed too late for this test"
+    assert noted > 0, "killed too early for this test"
+    place = cached(path, progress=False)
+    images = np.load(place / "images.npy", mmap_mode="r")
+    other = archive(home / "again.tar.gz", members)
+    assert len(images) == 1212 and np.array_equal(images, np.load(cached(other, progress=False) / "images.npy", mmap_mode="r"))
+    assert not list((home / "cache" / "svhn").glob("*.partial"))
