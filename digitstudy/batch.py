@@ -23,7 +23,7 @@ from .digits import load_digits
 from .records import read_record, read_records
 from .study import Run, catalogue, hold, notebook_of, publish_run, reports_home, why_run
 
-# %% ../nbs/07_batch.ipynb #f479a1c0
+# %% ../nbs/07_batch.ipynb #e862da13
 @contextmanager
 def _showing(status: Path, every: float):
     "Show the progress file `status` on stderr while the block runs."
@@ -61,10 +61,8 @@ def execute_notebook(source: Path, target: Path, parameters: dict):
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
-    from traitlets.config import Config
 
     quiet = dict(progress_bar=False, kernel_name="python3", cwd=str(study_home()))
-    if os.name == "posix": quiet["config"] = Config(KernelManager={"transport": "ipc"})  # no open port, and no warning about one
     see = f"The notebook that shows where: {target}"
     try: papermill.execute_notebook(str(source), str(target), parameters, **quiet)
     except papermill.exceptions.PapermillExecutionError as e:
