@@ -23,7 +23,7 @@ from .digits import load_digits
 from .records import read_record, read_records
 from .study import Run, catalogue, hold, notebook_of, publish_run, reports_home, why_run
 
-# %% ../nbs/07_batch.ipynb #e862da13
+# %% ../nbs/07_batch.ipynb #27024168
 @contextmanager
 def _showing(status: Path, every: float):
     "Show the progress file `status` on stderr while the block runs."
@@ -83,8 +83,10 @@ def run_experiment(
     "Run one experiment and put its record in place."
     run = Run(experiment, parameters)
     try:
-        with _environment(DIGITSTUDY_RUN_FOLDER=str(run.folder)), _showing(run.folder / "progress.json", 1 if sys.stderr.isatty() else 30):
-            execute_notebook(notebook_of(experiment), run.folder / "notebook.ipynb", parameters)
+        told = {name: value for name, value in parameters.items() if name != "output"}  # folders of this machine do not belong in evidence
+        places = {"DIGITSTUDY_RUN_FOLDER": str(run.folder), "DIGITSTUDY_REPORTS": str(reports_home(run.parameters["output"]))}
+        with _environment(**places), _showing(run.folder / "progress.json", 1 if sys.stderr.isatty() else 30):
+            execute_notebook(notebook_of(experiment), run.folder / "notebook.ipynb", told)
         if not (run.folder / "record.json").exists(): raise StudyError(f"{experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}")
         final = publish_run(run.folder, run.final)
     finally: run.lock.release()
@@ -92,7 +94,7 @@ def run_experiment(
         print(f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.", file=sys.stderr)
     return final
 
-# %% ../nbs/07_batch.ipynb #38334ae5
+# %% ../nbs/07_batch.ipynb #42e59f5f
 def parse_seeds(text: str) -> list[int]:
     "Seeds from a list such as 0,1,2."
     try: seeds = sorted({int(s) for s in text.split(",")})
@@ -123,7 +125,8 @@ def make_report(profile: str, reports: Path) -> Path:  # its front page
     "Build the report of one profile from its records."
     load_settings(profile)
     if not read_records(reports, profile): raise StudyError(f"There are no records of the profile {profile} in {reports}: run `digitstudy study --profile {profile}` first.")
-    execute_notebook(study_home() / "nbs" / "report.ipynb", reports / profile / "report.ipynb", {"profile": profile, "output": str(reports)})
+    with _environment(DIGITSTUDY_REPORTS=str(reports)):
+        execute_notebook(study_home() / "nbs" / "report.ipynb", reports / profile / "report.ipynb", {"profile": profile})
     return reports / profile / "README.md"
 
 

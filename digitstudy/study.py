@@ -161,11 +161,10 @@ def fingerprint(experiment: str) -> dict:
     running = Path(find_spec("digitstudy").origin).with_name("study.py").read_text()
     return {"notebook": code_hash(source), "definitions": reached(_names(source) | _names(running))}
 
-# %% ../nbs/05_study.ipynb #d3a07c50
+# %% ../nbs/05_study.ipynb #61bfd8a9
 def reports_home(output: str = "") -> Path:
-    "Where reports go: `output`, or `reports/` of the checkout."
-    home = study_home()
-    return (home / output) if output else home / "reports"
+    "Where reports go: `output`, or what `DIGITSTUDY_REPORTS` names, or `reports/` of the checkout."
+    return study_home() / (output or os.environ.get("DIGITSTUDY_REPORTS") or "reports")
 
 
 def hold(path: Path) -> FileLock:
