@@ -14,19 +14,26 @@ import typer
 
 from .config import StudyError
 
-# %% ../nbs/08_cli.ipynb #ffa1af97
+# %% ../nbs/08_cli.ipynb #e5ff5821
 app = typer.Typer(help="Find a sequence of digits in an image, read it, say where it is: a reproducible study.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Profile = Annotated[str, typer.Option(help="a section of settings.ini: smoke, laptop or full")]
 Output = Annotated[str, typer.Option(help="folder for reports; reports/ of the checkout, if not given")]
 
 
 @app.command()
-def data():
+def data(
+    svhn: Annotated[bool, typer.Option("--svhn", help="also SVHN's train and test archives (700 MB; for non-commercial use only)")] = False,
+    extra: Annotated[bool, typer.Option("--extra", help="and its extra archive (2 GB)")] = False,
+):
     "Fetch MNIST where it is missing, verify it, and say where everything lies."
     from digitstudy.config import cache_home, data_homes
     from digitstudy.data import MNIST, fetch
 
     for name, path in fetch(MNIST).items(): print(f"{MNIST.name}/{name}: {path}, whole")
+    if svhn or extra:
+        from digitstudy.svhn import SVHN, fetch_archive
+
+        for name in ("train", "test", *(["extra"] if extra else [])): print(f"svhn/{name}: {fetch_archive(SVHN[name])}, whole")
     print("Data are looked for in: " + ", ".join(map(str, data_homes())))
     print(f"Derived files go to: {cache_home()}")
 
