@@ -36,3 +36,4 @@ html_theme_options = {
     "pygments_light_style": "github-light",
     "pygments_dark_style": "github-dark",
 }
+nb_render_markdown_format = "myst"  # tables in what cells put out
