@@ -327,8 +327,8 @@ def textures() -> Tensor:  # uint8 [textures, GRAIN, GRAIN], in the order of KIN
     "All textures."
     return torch.from_numpy(np.stack([_texture(kind, k) for kind, copies in KINDS.items() for k in range(copies)]))
 
-# %% ../nbs/02_housenumbers.ipynb #a62ff8a0
-PLASTER = [(205, 195, 180), (225, 222, 215), (172, 166, 160), (125, 118, 112), (205, 178, 140), (188, 142, 105), (238, 234, 228), (150, 120, 95), (92, 86, 80), (58, 58, 60), (165, 62, 48), (196, 160, 70), (84, 100, 86), (70, 84, 112)]
+# %% ../nbs/02_housenumbers.ipynb #478f55cb
+PLASTER = [(205, 195, 180), (225, 222, 215), (172, 166, 160), (125, 118, 112), (205, 178, 140), (188, 142, 105), (238, 234, 228), (150, 120, 95), (92, 86, 80), (58, 58, 60), (165, 62, 48), (190, 165, 110), (84, 100, 86), (70, 84, 112)]
 BRICK = [(140, 72, 58), (165, 98, 72), (112, 62, 52), (186, 140, 104), (150, 122, 104), (92, 62, 56), (178, 120, 60), (100, 96, 94)]
 TIMBER = [(112, 72, 44), (60, 42, 32), (142, 102, 68), (205, 190, 165), (45, 45, 48), (120, 34, 28), (32, 62, 48), (42, 52, 82), (228, 226, 220)]
 STEEL = [(120, 122, 126), (60, 62, 66), (176, 176, 178), (32, 32, 34), (84, 92, 104)]
@@ -717,7 +717,7 @@ def enlarge(image: Tensor, size: tuple[int, int]) -> Tensor:  # uint8 `[n, 3, *s
     if image.shape[2:] != size: image = torch.nn.functional.interpolate(image, size, mode="bilinear", align_corners=False)
     return image.add(0.5).to(torch.uint8)
 
-# %% ../nbs/02_housenumbers.ipynb #fe056bd3
+# %% ../nbs/02_housenumbers.ipynb #91b49603
 @dataclass(frozen=True)
 class HouseSpec:
     "The size of the pictures, in pixels, and how they come to it."
@@ -789,7 +789,7 @@ class RenderedNumbers:
         grade = torch.minimum(grade, (heights <= max(self.spec.height, HEIGHTS[0])).sum() - 1)
         image = torch.empty(len(index), 3, self.spec.height, self.spec.width, dtype=torch.uint8, device=index.device)
         for k, height in enumerate(HEIGHTS):
-            at_once = max(1, 2**15 // (2 * height * height)) if index.device.type == "cpu" else 256  # what a core keeps near
+            at_once = max(1, 2**16 // (2 * height * height)) if index.device.type == "cpu" else 256  # what a core keeps near
             for rows in (grade == k).nonzero()[:, 0].split(at_once):
                 if not len(rows): continue
                 strips = write_strips(self.bank, {name: value[rows] for name, value in layout.items()})
