@@ -25,14 +25,14 @@ from .study import Run, catalogue, hold, notebook_of, publish_run, reports_home,
 
 # %% ../nbs/07_batch.ipynb #804aba3d
 @contextmanager
-def _showing(status: Path, every: float):
-    "Show the progress file `status` on stderr while the block runs."
+def _showing(folder: Path, every: float):
+    "Show what the youngest progress file in `folder` says on stderr while the block runs."
     done = threading.Event()
 
     def show():
         said = ""
         while not done.wait(every):
-            try: line = json.loads(status.read_text())["line"]
+            try: line = json.loads(max(folder.rglob("progress.json"), key=lambda f: f.stat().st_mtime).read_text())["line"]
             except (OSError, ValueError, KeyError): continue
             if line != said: print(f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
             said = line
@@ -93,13 +93,15 @@ def run_experiment(
     try:
         told = {name: value for name, value in parameters.items() if name != "output"}  # folders of this machine do not belong in evidence
         places = {"DIGITSTUDY_RUN_FOLDER": str(run.folder), "DIGITSTUDY_REPORTS": str(reports_home(run.parameters["output"]))}
-        with _environment(**places), _showing(run.folder / "progress.json", 1 if sys.stderr.isatty() else 30):
+        with _environment(**places), _showing(run.folder, 1 if sys.stderr.isatty() else 30):
             execute_notebook(notebook_of(experiment), run.folder / "notebook.ipynb", told)
         if not (run.folder / "record.json").exists(): raise StudyError(f"{experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}")
         final = publish_run(run.folder, run.final)
     finally: run.lock.release()
-    for source in sorted({d["source"] for d in read_record(final).data.values()} - {"MNIST"}):
+    for source in sorted({d["source"] for d in read_record(final).data.values() if "MNIST digits from" in d["source"]}):
         print(f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.", file=sys.stderr)
+    if (source := read_record(final).data["train"]["source"]).startswith("rendered"):
+        print(f"NOT SVHN: made with {source}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
     return final
 
 # %% ../nbs/07_batch.ipynb #42e59f5f

@@ -93,9 +93,12 @@ def check_positive(name: str, value, where: str = ""):
     return value
 
 # %% ../nbs/00_config.ipynb #bc00e9ec
-def read_ini(path: Path) -> configparser.ConfigParser:
+def read_ini(
+    path: Path,
+    fallback: str = "",  # a section whose values count in every other one that does not have them
+) -> configparser.ConfigParser:
     "The sections of an ini file."
-    ini = configparser.ConfigParser(inline_comment_prefixes=("#",))
+    ini = configparser.ConfigParser(inline_comment_prefixes=("#",), default_section=fallback)
     try: ini.read_string(path.read_text(), str(path))
     except (OSError, configparser.Error, UnicodeDecodeError) as e:
         raise StudyError(f"{path} cannot be read ({str(e).splitlines()[0]}): put it right, or take it from the repository again.") from None
@@ -104,23 +107,26 @@ def read_ini(path: Path) -> configparser.ConfigParser:
 
 def profiles() -> list[str]:
     "The profiles there are."
-    return read_ini(study_home() / "settings.ini").sections()
+    return [section for section in read_ini(study_home() / "settings.ini").sections() if "." not in section]
 
 
 def load_settings(
     profile: str,  # a section of settings.ini
+    experiment: str = "",
 ) -> Settings:
-    "The settings of `profile`."
+    "The settings of `profile`; a section [profile.svhn] has precedence for experiments whose names begin with svhn."
     path = study_home() / "settings.ini"
-    ini = read_ini(path)
-    if profile not in ini: raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(ini.sections())}.")
-    values, where = {}, f" in section [{profile}] of {path}"
+    if profile not in profiles(): raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(profiles())}.")
+    ini = read_ini(path, profile)
+    special = [name for name in ini.sections() if name.startswith(f"{profile}.") and experiment.startswith(name.partition(".")[2])]
+    section = max(special, key=len, default=profile)
+    values, where = {}, f" in section [{section}] of {path}"
     known = {f.name: f.type for f in fields(Settings)}
-    if unknown := set(ini[profile]) - set(known):
+    if unknown := set(ini[section]) - set(known):
         raise StudyError(f"Unknown setting {', '.join(sorted(unknown))}{where}: the settings are {', '.join(known)}.")
     for name, kind in known.items():
-        if name not in ini[profile]: raise StudyError(f"The setting {name} is missing{where}.")
-        text = ini[profile][name]
+        if name not in ini[section]: raise StudyError(f"The setting {name} is missing{where}.")
+        text = ini[section][name]
         try: value = kind(text)
         except ValueError: raise StudyError(f"{name} = {text} is not of type {kind.__name__}{where}.") from None
         values[name] = value if kind is str else check_positive(name, value, where)

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['GEOMETRY', 'QUANTILES', 'LONGEST', 'FAMILIES', 'MATPLOTLIB', 'GLYPHS', 'SIDE', 'TALL', 'FINE', 'GRAIN', 'KINDS',
            'PLASTER', 'BRICK', 'TIMBER', 'STEEL', 'WALLS', 'SECOND', 'PLATES', 'INKS', 'STRIP', 'SLOTS', 'HEIGHTS',
-           'LUMA', 'CHROMA', 'QUALITY', 'COSINES', 'measure_annotations', 'svhn_statistics', 'Draws', 'draw_numbers',
-           'package_fonts', 'folder_fonts', 'read_font', 'GlyphBank', 'split_families', 'load_glyphs', 'textures',
-           'brightness', 'readable', 'draw_colours', 'lay_out', 'add_neighbours', 'write_strips', 'place_camera',
-           'backward', 'draw_style', 'paint', 'soften', 'jpeg', 'take_picture', 'enlarge', 'HouseSpec',
-           'RenderedNumbers', 'recipe_of', 'prerender']
+           'LUMA', 'CHROMA', 'QUALITY', 'COSINES', 'PIXELS', 'HOUSE_SOURCES', 'measure_annotations', 'svhn_statistics',
+           'Draws', 'draw_numbers', 'package_fonts', 'folder_fonts', 'read_font', 'GlyphBank', 'split_families',
+           'load_glyphs', 'textures', 'brightness', 'readable', 'draw_colours', 'lay_out', 'add_neighbours',
+           'write_strips', 'place_camera', 'backward', 'draw_style', 'paint', 'soften', 'jpeg', 'take_picture',
+           'enlarge', 'HouseSpec', 'RenderedNumbers', 'recipe_of', 'prerender', 'load_house_numbers']
 
 # %% ../nbs/02_housenumbers.ipynb #3653eddf
 import hashlib
@@ -22,16 +22,18 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import NormalDist
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from .boxes import FRAME, from_corners, hull, rescale
 from .config import StudyError, cache_home, writable
 from .digits import SPLITS
 from .sequences import NO_DIGIT, Example, below, digest, draw, stream
-from .svhn import HouseNumbers
+from .svhn import SVHN, HouseNumbers, find_archive, load_svhn
 
 # %% ../nbs/02_housenumbers.ipynb #5c20a47d
 GEOMETRY = ("height", "aspect", "cx", "cy", "w", "h", "slope")
@@ -264,12 +266,32 @@ def split_families(names: list[str]) -> dict[str, list[str]]:  # split -> famili
     return {"train": ranked[test + valid :], "valid": ranked[test : test + valid], "test": ranked[:test]}
 
 
+def _read_fonts(files: dict[str, Path]) -> dict[str, tuple | None]:
+    "`read_font` of each file; what it made is kept in the cache folder, since it takes a second for ten fonts."
+    from PIL import features
+
+    key = hashlib.sha256(repr([GLYPHS, SIDE, TALL, FINE, features.version("freetype2"), read_font.__code__.co_code, _distance.__code__.co_code]).encode())
+    for name, file in files.items(): key.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    kept = cache_home() / "glyphs" / f"{key.hexdigest()[:16]}.npz"
+    try:
+        with np.load(kept) as f: return {name: (f[name], f[f"{name} family"].item()) if name in f else None for name in files}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile): pass  # not there, or not whole
+    read = {name: read_font(file) for name, file in files.items()}
+    partial = kept.with_name(f"{kept.stem}.{os.getpid()}.partial.npz")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(partial, **{name: made[0] for name, made in read.items() if made}, **{f"{name} family": made[1] for name, made in read.items() if made})
+        os.replace(partial, kept)
+    except OSError: partial.unlink(missing_ok=True)  # no room to keep it: read again next time
+    return read
+
+
 @lru_cache(2)
 def _banks(folder: str | None) -> dict[str, GlyphBank]:
     files = package_fonts() if folder is None else folder_fonts(Path(folder))
     if folder is None and (missing := [f for f in FAMILIES if not find_spec("fontpkg_" + f.replace("-", "_"))]):
         print(f"NOT ALL FONTS: {len(missing)} of {len(FAMILIES)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[fonts]' adds them.", file=sys.stderr)
-    read = {f.name if folder is None else str(f.relative_to(folder)): glyphs for f in files if (glyphs := read_font(f))}
+    read = {name: glyphs for name, glyphs in _read_fonts({f.name if folder is None else str(f.relative_to(folder)): f for f in files}).items() if glyphs}
     families = split_families([family for _, family in read.values()])
     if not families["train"]: raise StudyError(f"{folder} holds usable fonts of {len({f for _, f in read.values()})} families, but three splits that share none need three: add fonts with the digits 0 to 9.")
     source = f"rendered house numbers, {len(read)} fonts of {'packages' if folder is None else 'a folder'}"
@@ -718,13 +740,16 @@ def enlarge(image: Tensor, size: tuple[int, int]) -> Tensor:  # uint8 `[n, 3, *s
     return image.add(0.5).to(torch.uint8)
 
 # %% ../nbs/02_housenumbers.ipynb #91b49603
+PIXELS = "2c7771294f5e64ac"  # what 64 pictures of a font of seven bars hash to: other code gives other pixels
+
+
 @dataclass(frozen=True)
 class HouseSpec:
     "The size of the pictures, in pixels, and how they come to it."
 
     height: int = 128
     width: int = 256
-    letterbox: bool = False  # keep the picture's shape, between grey bars, where the diary squeezed it
+    letterbox: bool = False  # keep the picture's shape, between black bars, where the diary squeezed it
     max_digits: int = LONGEST
 
     def __post_init__(self):
@@ -740,7 +765,7 @@ def _inside(aspect: Tensor, spec: HouseSpec) -> Tensor:  # int64 [n, 4]: left, t
 
 def _between_bars(picture: Tensor, place: list[int], spec: HouseSpec) -> Tensor:  # uint8 [1, 3, height, width]
     left, top, width, height = place
-    out = torch.full((1, 3, spec.height, spec.width), 128, dtype=torch.uint8, device=picture.device)
+    out = torch.zeros((1, 3, spec.height, spec.width), dtype=torch.uint8, device=picture.device)
     out[:, :, top : top + height, left : left + width] = enlarge(picture, (height, width))
     return out
 
@@ -831,32 +856,58 @@ def prerender(
     progress: bool = True,
 ) -> HouseNumbers:  # as the loader of SVHN gives them
     "The pictures of `data` on disk, rendered now if they are not there."
-    from tqdm.auto import tqdm
-
     recipe = recipe_of(data)
     home = Path(folder or cache_home() / "housenumbers")
     name = f"{data.bank.split}-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]}"
-    final, partial = home / name, home / f"{name}.{os.getpid()}.partial"
+    final = home / name
     if not final.is_dir():
-        n, need, device = len(data), len(data) * 3 * data.spec.height * data.spec.width, data.bank.images.device
         if not writable(home): raise StudyError(f"{home} cannot be written: name another folder.")
-        if (free := shutil.disk_usage(home).free) < need: raise StudyError(f"{n:,} pictures need {need / 1e9:.1f} GB, but {home} has {free / 1e9:.1f} GB free: free some space, or name another folder.")
-        try:
-            partial.mkdir()
-            images = np.lib.format.open_memmap(partial / "images.npy", "w+", np.uint8, (n, 3, data.spec.height, data.spec.width))
-            rest = {"digits": torch.empty(n, LONGEST, dtype=torch.int64), "boxes": torch.empty(n, 4), "digit_boxes": torch.empty(n, LONGEST, 4)}
-            for at in tqdm(torch.arange(n).split(chunk), desc=f"rendering {data.bank.split}", unit=f"x{chunk}", disable=not progress):
-                (image, *labels), parts = data.batch_with_digit_boxes(at.to(device))
-                images[at[0] : at[-1] + 1] = image.cpu().numpy()
-                for whole, part in zip(rest.values(), (*labels, parts)): whole[at] = part.cpu()
-            images.flush()
-            for key, value in rest.items(): np.save(partial / f"{key}.npy", value.numpy())
-            (partial / "recipe.json").write_text(json.dumps(recipe, indent=1))
-            try: os.rename(partial, final)
-            except OSError:
-                if not final.is_dir(): raise  # else another process was faster
-        except OSError as e: raise StudyError(f"{final} could not be written ({e}): free some space, or name another folder.") from None
-        finally: shutil.rmtree(partial, ignore_errors=True)
+        with FileLock(home / f"{name}.lock"):
+            if not final.is_dir(): _render(data, recipe, final, chunk, progress)  # else another process has just done it
     images, *rest = (torch.from_numpy(np.load(final / f"{key}.npy", mmap_mode="c" if key == "images" else None)) for key in ("images", "digits", "boxes", "digit_boxes"))
     n = len(data)
     return HouseNumbers(images, torch.arange(n), *rest, tuple(f"{data.bank.split}-{data.seed}-{i}" for i in range(n)), data.bank.split, data.bank.source, data.bank.sha256, recipe)
+
+
+def _render(data: RenderedNumbers, recipe: dict, final: Path, chunk: int, progress: bool):
+    from tqdm.auto import tqdm
+
+    n, need, partial = len(data), len(data) * 3 * data.spec.height * data.spec.width, final.with_name(final.name + ".partial")
+    if (free := shutil.disk_usage(final.parent).free) < need: raise StudyError(f"{n:,} pictures need {need / 1e9:.1f} GB, but {final.parent} has {free / 1e9:.1f} GB free: free some space, or name another folder.")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir()
+        images = np.lib.format.open_memmap(partial / "images.npy", "w+", np.uint8, (n, 3, data.spec.height, data.spec.width))
+        rest = {"digits": torch.empty(n, LONGEST, dtype=torch.int64), "boxes": torch.empty(n, 4), "digit_boxes": torch.empty(n, LONGEST, 4)}
+        for at in tqdm(torch.arange(n).split(chunk), desc=f"rendering {data.bank.split}", unit=f"x{chunk}", disable=not progress):
+            (image, *labels), parts = data.batch_with_digit_boxes(at.to(data.device))
+            images[at[0] : at[-1] + 1] = image.cpu().numpy()
+            for whole, part in zip(rest.values(), (*labels, parts)): whole[at] = part.cpu()
+        images.flush()
+        for key, value in rest.items(): np.save(partial / f"{key}.npy", value.numpy())
+        (partial / "recipe.json").write_text(json.dumps(recipe, indent=1))
+        os.rename(partial, final)
+    except OSError as e: raise StudyError(f"{final} could not be written ({e}): free some space, or name another folder.") from None
+    finally: shutil.rmtree(partial, ignore_errors=True)
+
+# %% ../nbs/02_housenumbers.ipynb #0b6ae37d
+HOUSE_SOURCES = ("auto", "svhn", "rendered")
+
+
+def load_house_numbers(
+    split: str,  # "train", "valid", "test" or "extra"
+    size: int,  # of rendered sets; SVHN gives so many at most
+    height: int = 128,  # of the images, in pixels
+    width: int = 256,
+    source: str = "auto",  # one of `HOUSE_SOURCES`
+    letterbox: bool = False,  # keep a picture's shape between black bars
+    progress: bool = True,
+) -> HouseNumbers:
+    "House numbers of one split, whichever there are."
+    if source not in HOUSE_SOURCES: raise StudyError(f"There is no source of house numbers {source!r}: choose one of {', '.join(HOUSE_SOURCES)}.")
+    if source == "auto": source = "svhn" if all(find_archive(SVHN[name], progress) for name in ("train", "test")) else "rendered"
+    if source == "svhn":
+        photos = load_svhn(split, "letterbox" if letterbox else "squeeze", progress=progress)
+        return photos.first(min(size, len(photos))).resized(height, width)
+    glyphs, seed = (load_glyphs("train"), 1) if split == "extra" else (load_glyphs(split), 0)
+    return prerender(RenderedNumbers(glyphs, HouseSpec(height, width, letterbox), size, seed), progress=progress)

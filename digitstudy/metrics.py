@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Answers', 'sequence_accuracy', 'character_accuracy', 'position_accuracy', 'localization_error', 'mean_iou', 'placed',
-           'joint_accuracy', 'coverage_at', 'calibration_error', 'score', 'wilson']
+           'joint_accuracy', 'coverage_at', 'calibration_error', 'score', 'class_accuracy', 'macro_accuracy',
+           'count_accuracy', 'length_accuracy', 'wilson']
 
 # %% ../nbs/02_metrics.ipynb #6458d010
 import math
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .boxes import iou
+from .sequences import NO_DIGIT
 
 # %% ../nbs/02_metrics.ipynb #64986587
 @dataclass(frozen=True)
@@ -111,6 +113,30 @@ def score(a: Answers) -> dict:
     scores["coverage_at_98"] = coverage_at(a, 0.98)
     if a.box is not None: scores["iou_at_least_half"] = placed(a)
     return scores
+
+# %% ../nbs/02_metrics.ipynb #4cbad9e1
+def class_accuracy(a: Answers) -> list[float | None]:  # of the digits 0 to 9 and "no digit"; None for a class that does not occur
+    "Of the positions that hold a class, the share where it is said."
+    shares = [(a.digits == a.true_digits)[a.true_digits == label].float().mean().item() for label in range(NO_DIGIT + 1)]
+    return [None if math.isnan(share) else share for share in shares]
+
+
+def macro_accuracy(a: Answers) -> float:
+    "Mean of `class_accuracy` over the classes that occur."
+    shares = [share for share in class_accuracy(a) if share is not None]
+    return sum(shares) / len(shares)
+
+
+def count_accuracy(a: Answers) -> float:
+    "Share of images for which as many digits are said as there are."
+    return ((a.digits != NO_DIGIT).sum(1) == (a.true_digits != NO_DIGIT).sum(1)).float().mean().item()
+
+
+def length_accuracy(a: Answers) -> list[float | None]:  # of numbers of one digit, of two, ...; None for a length that does not occur
+    "Sequence accuracy of each length apart."
+    length = (a.true_digits != NO_DIGIT).sum(1)
+    shares = [a.right[length == n].float().mean().item() for n in range(1, a.true_digits.shape[1] + 1)]
+    return [None if math.isnan(share) else share for share in shares]
 
 # %% ../nbs/02_metrics.ipynb #6dd2df28
 def wilson(

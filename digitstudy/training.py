@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['choose_device', 'use_threads', 'bfloat16_pays', 'choose_precision', 'Batches', 'answers', 'losses', 'Curve', 'Probe',
-           'Gates', 'Conflict', 'NoValidation', 'Trainer', 'Trained', 'train']
+           'Gates', 'Conflict', 'StepDown', 'NoValidation', 'Trainer', 'Trained', 'train']
 
 # %% ../nbs/03_training.ipynb #40c4b771
 import math
@@ -181,6 +181,20 @@ class Conflict(Probe):
             torch.cat([g.flatten() for g in torch.autograd.grad(weights[name] * part, shared, retain_graph=True)]).float() for name, part in parts.items()
         )
         return {"reading_gradient": read.norm(), "placing_gradient": place.norm(), "cosine": torch.cosine_similarity(read, place, dim=0)}
+
+# %% ../nbs/03_training.ipynb #4b5c5477
+class StepDown(Callback):
+    "In place of the one-cycle schedule: `highest`, divided by `factor` at each of the shares `at` of the training."
+
+    order = ParamScheduler.order + 1
+
+    def __init__(self, highest: float, at: tuple[float, ...] = (0.5, 0.75, 0.9), factor: float = 4.0):
+        self.highest, self.at, self.factor, self.rows = highest, at, factor, []
+
+    def before_batch(self):
+        rate = self.highest / self.factor ** sum(self.pct_train >= share for share in self.at)
+        self.opt.set_hyper("lr", rate)
+        if not self.rows or self.rows[-1]["learning_rate"] != rate: self.rows.append({"examples": self.train_iter * self.dls.train.batch_size, "learning_rate": rate})
 
 # %% ../nbs/03_training.ipynb #d99932db
 class NoValidation(Callback):

@@ -15,19 +15,10 @@ from conftest import ENVIRONMENT
 from PIL import Image
 
 from digitstudy.config import StudyError
-from digitstudy.svhn import Annotations, Unfamiliar, cached, load_svhn, read_archive, read_bulk, read_mat, write_mat
+from digitstudy.digitstruct import Unfamiliar, random_annotations, read_bulk, read_mat, write_mat
+from digitstudy.svhn import cached, load_svhn, read_archive
 
 MUTATIONS = 300
-
-
-def numbers(n, seed=0):
-    """Numbers of one to six digits in images of 100x60."""
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 7, n)
-    rows = [
-        (4 + 15 * k, rng.integers(20), 9 + rng.integers(5), 20 + rng.integers(15), rng.integers(1, 11)) for c in counts for k in range(c)
-    ]
-    return Annotations.of(np.array([f"{i + 1}.png" for i in range(n)]), counts, np.array(rows, float))
 
 
 def png(seed):
@@ -50,7 +41,7 @@ def archive(path, members):
 @pytest.fixture(scope="module")
 def mat(tmp_path_factory):
     """The bytes of a digitStruct.mat of twelve images."""
-    return write_mat(numbers(12), tmp_path_factory.mktemp("mat") / "digitStruct.mat").read_bytes()
+    return write_mat(random_annotations(12), tmp_path_factory.mktemp("mat") / "digitStruct.mat").read_bytes()
 
 
 @pytest.fixture
