@@ -6,9 +6,10 @@
 __all__ = ['METRICS', 'BESIDE', 'DATASETS', 'JUDGED_FROM', 'READ', 'PLACED', 'HOUSES', 'CLAIMS', 'PHOTOS', 'published', 'data_of',
            'beside_2017', 'Claim', 'judge', 'verdicts', 'verdict', 'break_down', 'variants', 'summarise',
            'dataset_table', 'summary_table', 'cost_table', 'photo_table', 'write_table', 'write_figure',
-           'show_against_2017', 'read_frames']
+           'show_against_2017', 'read_frames', 'what_averages_hide', 'show_overfitting']
 
 # %% ../nbs/06_report.ipynb #08077057
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -295,3 +296,29 @@ def read_frames(
         path = record_folder(reports, r.profile, r.experiment, r.seed, r.variant) / f"{name}.csv"
         if path.exists(): frames.append(pd.read_csv(path).assign(experiment=r.experiment, seed=r.seed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+# %% ../nbs/06_report.ipynb #5b122253
+def what_averages_hide(records: list[Record]) -> pd.DataFrame:
+    "One row an experiment: the test split by class and length, means over seeds."
+    rows = []
+    for r in records:
+        apart = _apart(r.scores["test"])
+        said = [share for name, share in apart.items() if name.startswith("right where") and name != "right where no digit is" and share is not None]
+        short = {name: apart[name] for name in ("sequence accuracy", "character accuracy", "macro accuracy")}
+        short |= {"count": apart["right count of digits"], "right where no digit is": apart["right where no digit is"], "right where a digit is": sum(said) / len(said)}
+        rows.append({"experiment": r.experiment} | short | {name.split(", ")[1]: share for name, share in apart.items() if name.startswith("sequence accuracy, ")})
+    return pd.DataFrame(rows).groupby("experiment", sort=False).mean().round(3).reset_index()
+
+
+def show_overfitting(
+    records: list[Record],  # variants among them
+    experiment: str = "svhn_paper_convolutions",
+) -> Figure | None:  # None where there is only one size
+    "Sequence accuracy on training and test images over the number of different training images, for the same number of steps."
+    runs = [r for r in records if r.experiment == experiment and set(re.findall(r"(?:^|\+)(\w+)=", r.variant)) <= {"train_examples", "epochs"}]
+    rows = [{"training images": r.parameters["train_examples"], "split": split, "sequence accuracy": r.scores[split][READ]} for r in runs for split in ("train", "test")]
+    if len({row["training images"] for row in rows}) < 2: return None
+    fig, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
+    sns.lineplot(pd.DataFrame(rows), x="training images", y="sequence accuracy", hue="split", marker="o", errorbar=("pi", 100), ax=ax)
+    ax.set(xscale="log", ylim=(0, 1))
+    return fig

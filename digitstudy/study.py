@@ -264,7 +264,7 @@ class Run:
         self.model, self.data = model, data
         now = train(
             model, data, loss, epochs or s.epochs, s.batch_size, s.learning_rate, self.seed, self.precision, probes, folder, identity,
-            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""), watch=min(1000, s.test_examples),
+            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""), watch=min(1000, max(64, s.test_examples // 8)),
         )  # fmt: skip
         self.trained = now if self.trained is None else both_parts(self.trained, now)
         return self.trained

@@ -120,17 +120,6 @@ def test_wrong_parameters_given_to_papermill_itself(tmp_path):
     assert "weighted_loss has no parameter batchsize" in process.stderr
 
 
-def test_a_record_of_a_newer_version(smoke, tmp_path):
-    folder = tmp_path / "smoke" / "records" / "weighted_loss" / "seed-0"
-    folder.mkdir(parents=True)
-    record = json.loads((smoke[0] / "smoke" / "records" / "weighted_loss" / "seed-0" / "record.json").read_text())
-    (folder / "record.json").write_text(json.dumps(record | {"version": 99}))
-    for words in (["report"], ["study", "--dry-run"]):
-        assert "was written by a newer digitstudy" in sentence(digitstudy(*words, "--profile", "smoke", "--output", tmp_path))
-    (folder / "record.json").write_text(json.dumps(record)[:1000])
-    assert "is not a whole record" in sentence(digitstudy("report", "--profile", "smoke", "--output", tmp_path))
-
-
 def test_a_full_disk(tmp_path):
     """A file system of one megabyte: the sentence says so, and no record stands there."""
     place = tmp_path / "small"

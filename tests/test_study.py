@@ -5,10 +5,9 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import COMMAND, ROOT, digitstudy, tiny
+from conftest import COMMAND, ROOT, digitstudy, sentence, tiny
 
 EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
-DECISIVE = {"record.json", "curve.csv"}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -16,23 +15,37 @@ def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     folder = smoke[0] / "smoke" / "records" / experiment / "seed-0"
     assert {p.name for p in folder.iterdir()} >= {"record.json", "notebook.ipynb", "curve.csv", "examples.png", "model.pt"}
     record = json.loads((folder / "record.json").read_text())
-    assert set(record["scores"]) == {"train", "valid", "test"}
+    assert set(record["scores"]) - {"photos"} == {"train", "valid", "test"}
     assert record["cost"]["examples"] > 0 and record["cost"]["seconds_training"] > 0
     assert record["fingerprint"]["definitions"]
     notebook = (folder / "notebook.ipynb").read_text()
     assert str(ROOT) not in notebook and str(smoke[0]) not in notebook, "folders of this machine do not belong in evidence"
 
 
+def test_a_training_in_two_parts_has_one_curve(smoke):
+    curve = pd.read_csv(smoke[0] / "smoke" / "records" / "svhn_transfer" / "seed-0" / "curve.csv").query("split == 'test'")
+    assert curve.epoch.tolist() == [1, 2, 3]
+    assert curve.localization_error.isna().tolist() == [True, True, False], "the box head comes with the second part"
+
+
+def test_every_table_says_on_which_data(smoke):
+    tables = smoke[0] / "smoke" / "tables"
+    summary = pd.read_csv(tables / "summary.csv").set_index("experiment")["ours is on"]
+    assert set(summary.filter(like="svhn")) <= {"rendered house numbers", "SVHN"}
+    assert not summary.drop(summary.filter(like="svhn").index).str.contains("house|SVHN").any()
+    assert set(pd.read_csv(tables / "svhn.csv")["ours is on"]) == set(summary.filter(like="svhn"))
+
+
 def test_the_report_shows_every_experiment_and_judges_none_at_this_size(smoke):
     place = smoke[0] / "smoke"
     summary = pd.read_csv(place / "tables" / "summary.csv")
-    assert summary.experiment.tolist() == EXPERIMENTS[:7]
+    assert summary.experiment.tolist() == EXPERIMENTS
     claims = pd.read_csv(place / "tables" / "claims.csv")
     assert set(claims.verdict) == {"cannot be judged at this size"}
     page = (place / "README.md").read_text()
     for picture in [line.split("](")[1].strip("<>) ") for line in page.splitlines() if line.startswith("![")]:
         assert (place / picture.rstrip(">)")).exists(), picture
-    for table in ("summary", "claims", "strips", "canvas", "canvas_variable", "cost"):
+    for table in ("summary", "claims", "strips", "canvas", "canvas_variable", "svhn", "svhn_extra", "averages", "cost"):
         assert all((place / "tables" / f"{table}.{kind}").stat().st_size for kind in ("csv", "md", "html"))
     assert (place / "figures" / "sequence_accuracy.svg").exists() and (place / "report.ipynb").exists()
 
@@ -40,7 +53,7 @@ def test_the_report_shows_every_experiment_and_judges_none_at_this_size(smoke):
 def test_a_second_call_does_nothing(smoke):
     again = digitstudy("study", "--profile", "smoke", "--output", smoke[0])
     assert again.returncode == 0
-    assert "0 runs to do, 7 have a current record" in again.stderr and "Nothing to do" in again.stderr
+    assert f"0 runs to do, {len(EXPERIMENTS)} have a current record" in again.stderr and "Nothing to do" in again.stderr
 
 
 def test_a_changed_notebook_is_run_again_and_nothing_else(smoke, tmp_path):
@@ -50,7 +63,7 @@ def test_a_changed_notebook_is_run_again_and_nothing_else(smoke, tmp_path):
     path = home / "nbs" / "experiments" / "03_joint_squared_error.ipynb"
     path.write_text(path.read_text().replace("box_gain = 30.0", "box_gain = 10.0"))
     plan = digitstudy("study", "--profile", "smoke", "--output", reports, "--dry-run", env={"DIGITSTUDY_HOME": home})
-    assert "1 runs to do, 6 have a current record" in plan.stderr
+    assert f"1 runs to do, {len(EXPERIMENTS) - 1} have a current record" in plan.stderr
     assert "joint_squared_error, seed 0: changed since its record: box_gain was 30.0, is 10.0" in plan.stderr
 
 
@@ -120,3 +133,14 @@ def test_side_by_side_runs_of_one_experiment_do_not_collide(tmp_path):
     if codes == [0, 1]:
         assert any("is being run by another process" in s for s in said)
     assert len(list(tmp_path.glob("smoke/records/sequence_strip/seed-0-*/record.json"))) == 1
+
+
+def test_a_record_of_a_newer_version(smoke, tmp_path):
+    folder = tmp_path / "smoke" / "records" / "weighted_loss" / "seed-0"
+    folder.mkdir(parents=True)
+    record = json.loads((smoke[0] / "smoke" / "records" / "weighted_loss" / "seed-0" / "record.json").read_text())
+    (folder / "record.json").write_text(json.dumps(record | {"version": 99}))
+    for words in (["report"], ["study", "--dry-run"]):
+        assert "was written by a newer digitstudy" in sentence(digitstudy(*words, "--profile", "smoke", "--output", tmp_path))
+    (folder / "record.json").write_text(json.dumps(record)[:1000])
+    assert "is not a whole record" in sentence(digitstudy("report", "--profile", "smoke", "--output", tmp_path))
