@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import COMMAND, ENVIRONMENT, ROOT, digitstudy, sentence, tiny
+from conftest import COMMAND, ENVIRONMENT, ROOT, SHARED, digitstudy, sentence, tiny
 
 NAMES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
@@ -153,3 +153,14 @@ def test_a_killed_run_goes_on_and_nothing_half_written_is_taken_for_whole(tmp_pa
     assert again.returncode == 0, again.stderr
     (path,) = tmp_path.glob("smoke/records/*/*/record.json")
     assert json.loads(path.read_text())["cost"]["resumed_from"] >= 1
+
+
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="MNIST comes first, and cannot be fetched here either")
+def test_svhn_that_cannot_be_fetched():
+    said = sentence(digitstudy("data", "--svhn", env={"DIGITSTUDY_DATA": SHARED}))
+    assert "train.tar.gz of SVHN could not be fetched" in said and "http://" in said and "by hand" in said
+
+
+def test_svhn_that_was_asked_for_and_is_not_there(tmp_path):
+    said = sentence(digitstudy("run", "svhn_baseline", *tiny(tmp_path), "--set", "source=svhn"))
+    assert "train.tar.gz of SVHN could not be fetched" in said and "by hand" in said
