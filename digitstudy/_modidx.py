@@ -287,6 +287,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'digitstudy.progress.Checkpoint.after_whole_epoch': ( 'progress.html#checkpoint.after_whole_epoch',
                                                                                            'digitstudy/progress.py'),
                                      'digitstudy.progress.Checkpoint.resume': ('progress.html#checkpoint.resume', 'digitstudy/progress.py'),
+                                     'digitstudy.progress.Checkpoint.spent': ('progress.html#checkpoint.spent', 'digitstudy/progress.py'),
                                      'digitstudy.progress.Progress': ('progress.html#progress', 'digitstudy/progress.py'),
                                      'digitstudy.progress.Progress.__init__': ('progress.html#progress.__init__', 'digitstudy/progress.py'),
                                      'digitstudy.progress.Progress.after_batch': ( 'progress.html#progress.after_batch',

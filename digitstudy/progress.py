@@ -61,7 +61,12 @@ class Checkpoint(WholeEpochs):
 
     def __init__(self, path: Path, keepers: dict[str, Callback], identity: str = ""):
         self.path, self.keepers, self.identity, self.start = path, keepers, identity, 0
-        self.spent = {}  # seconds of earlier attempts
+        self.earlier = {}  # seconds that earlier attempts took
+
+    @property
+    def spent(self) -> dict[str, float]:
+        "Seconds that earlier attempts took: training, data, evaluation."
+        return self.earlier
 
     def resume(self, learn: Learner) -> int:  # the epoch to start at
         "Take up what `path` holds, if it belongs to this very run."
@@ -74,7 +79,7 @@ class Checkpoint(WholeEpochs):
         learn.opt.load_state_dict(state["opt"])
         for name, keeper in self.keepers.items(): keeper.rows = state["rows"][name]
         torch.set_rng_state(state["rng"].cpu())
-        self.start, self.spent = state["epoch"], state["spent"]
+        self.start, self.earlier = state["epoch"], state["spent"]
         return self.start
 
     def after_whole_epoch(self):
