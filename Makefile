@@ -30,8 +30,8 @@ study: setup  ## run what has no current record, then the report
 report: setup  ## the report from the records there are; nothing is trained
 	digitstudy report $(OPTIONS)
 
-test: setup  ## all tests: every notebook, the command line, bad input, killed runs
-	pytest
+test: setup  ## all tests, two at a time: every notebook, the command line, bad input, killed runs
+	pytest -n 2 --dist loadfile
 
 check: setup  ## the package is what the notebooks export, notebooks are clean, README and style are right
 	bash tests/check.sh

@@ -42,6 +42,6 @@ def tiny(output, **more):
 def smoke(tmp_path_factory):
     """The whole study at the smoke profile, through Snakemake and papermill, once for all tests: its reports folder and what it said."""
     reports = tmp_path_factory.mktemp("reports")
-    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=900)
+    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=1800)
     assert process.returncode == 0, process.stderr
     return reports, process.stderr
