@@ -31,7 +31,7 @@ def data(
 
     for name, path in fetch(MNIST).items(): print(f"{MNIST.name}/{name}: {path}, whole")
     if svhn or extra:
-        from digitstudy.svhn import SVHN, fetch_archive
+        from digitstudy.archives import SVHN, fetch_archive
 
         for name in ("train", "test", *(["extra"] if extra else [])): print(f"svhn/{name}: {fetch_archive(SVHN[name])}, whole")
     print("Data are looked for in: " + ", ".join(map(str, data_homes())))

@@ -18,13 +18,14 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from .archives import SVHN, find_archive
 from .boxes import FRAME, from_corners, hull, rescale
 from .config import StudyError, cache_home, writable
 from .distribution import LONGEST, Draws, draw_numbers
 from .glyphs import TALL, GlyphBank, load_glyphs
 from .scenes import HEIGHTS, STRIP, add_neighbours, backward, draw_colours, draw_style, enlarge, lay_out, paint, place_camera, take_picture, write_strips
 from .sequences import Example, digest, stream
-from .svhn import SVHN, HouseNumbers, find_archive, load_svhn
+from .svhn import HouseNumbers, load_svhn
 
 # %% ../nbs/03_housenumbers.ipynb #91b49603
 PIXELS = "2c7771294f5e64ac"  # what 64 pictures of a font of seven bars hash to: other code gives other pixels

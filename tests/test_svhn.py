@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 
 import numpy as np
@@ -14,9 +13,10 @@ import pytest
 from conftest import ENVIRONMENT
 from PIL import Image
 
+from digitstudy.archives import read_archive, write_archive
 from digitstudy.config import StudyError
 from digitstudy.digitstruct import Unfamiliar, random_annotations, read_bulk, read_mat, write_mat
-from digitstudy.svhn import cached, load_svhn, read_archive
+from digitstudy.svhn import cached, load_svhn
 
 MUTATIONS = 300
 
@@ -26,16 +26,6 @@ def png(seed):
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (60, 100, 3), dtype=np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def archive(path, members):
-    """A .tar.gz of (name, content)."""
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +120,7 @@ def test_a_time_limit_holds(mat, tmp_path):
 
 def test_a_changed_archive_is_read_or_refused(mat, tmp_path):
     members = [*((f"train/{k + 1}.png", png(k)) for k in range(3)), ("train/digitStruct.mat", mat[:4000])]
-    packed = archive(tmp_path / "train.tar.gz", members).read_bytes()
+    packed = write_archive(members, tmp_path / "train.tar.gz").read_bytes()
     plain = gzip.decompress(packed)
     heads = [k for k in range(0, len(plain), 512) if plain[k + 257 : k + 262] == b"ustar"]
     path, seen = tmp_path / "bad.tar.gz", []
@@ -161,7 +151,7 @@ def test_a_changed_archive_is_cached_or_refused(mat, home):
         some = dict(members)
         name = members[seed % 13][0]
         some[name] = mutated(some[name], seed)
-        path = archive(home / f"{seed}.tar.gz", some.items())
+        path = write_archive(some.items(), home / f"{seed}.tar.gz")
         try:
             seen.append(len(load_svhn("all", archive=path, progress=False)))
         except StudyError:
@@ -176,7 +166,7 @@ def test_a_killed_caching_goes_on(mat, home):
         *((f"train/{k + 100}.png", png(k % 5)) for k in range(1200)),
         ("train/digitStruct.mat", mat),
     ]
-    path = archive(home / "train.tar.gz", members)
+    path = write_archive(members, home / "train.tar.gz")
     code = "import sys; from digitstudy.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
     noted = 0
     for pause in (0.2, 0.6):
@@ -191,6 +181,6 @@ def test_a_killed_caching_goes_on(mat, home):
     assert noted > 0, "killed too early for this test"
     place = cached(path, progress=False)
     images = np.load(place / "images.npy", mmap_mode="r")
-    other = archive(home / "again.tar.gz", members)
+    other = write_archive(members, home / "again.tar.gz")
     assert len(images) == 1212 and np.array_equal(images, np.load(cached(other, progress=False) / "images.npy", mmap_mode="r"))
     assert not list((home / "cache" / "svhn").glob("*.partial"))
