@@ -147,7 +147,10 @@ def write_pages(root: Path, folder: Folder):
     for page in pages:
         if not page.source.is_file():
             raise Missing(f"{page.shown.relative_to(root)} was made from {page.source.relative_to(root)}, which is not there.")
-        page.cells, names = notebook_cells(page.shown) if page.shown.suffix == ".ipynb" else ([markdown(page.shown.read_text())], {})
+        if page.shown.suffix == ".ipynb":
+            page.cells, names = notebook_cells(page.shown, page.source)
+        else:
+            page.cells, names = [markdown(page.shown.read_text())], {}
         links.names |= names | {(page.name, name): target for name, target in names.items()}
     pages[0].extra = navigation(pages)
     for page in pages:

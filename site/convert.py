@@ -93,9 +93,18 @@ def shown(cell) -> bool:
     return not (EXPORTS & told.keys() and only_imports(cell.source))
 
 
-def notebook_cells(path: Path) -> tuple[list, dict[str, str]]:
+def with_prose_of(nb, source: Path):
+    "An executed notebook with the prose of the notebook that it was made from, where that has been revised since."
+    said, now = ([c for c in book.cells if c.cell_type == "markdown"] for book in (nb, nbformat.read(source, 4)))
+    if len(said) == len(now):
+        for old, new in zip(said, now, strict=True):
+            old.source = new.source
+    return nb
+
+
+def notebook_cells(path: Path, source: Path) -> tuple[list, dict[str, str]]:
     "The cells to show of a notebook, and the targets of the names that it documents. Code follows its documentation, folded."
-    nb = nbformat.read(path, 4)
+    nb = with_prose_of(nbformat.read(path, 4), source)
     module = exported_module(nb, path)
     processor = NBProcessor(
         nb=dict2nb(json.loads(nbformat.writes(nb))), procs=[add_show_docs, hide_line, rm_header_dash, clean_magics, hide_]
