@@ -321,4 +321,7 @@ def show_overfitting(
     fig, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
     sns.lineplot(pd.DataFrame(rows), x="training images", y="sequence accuracy", hue="split", marker="o", errorbar=("pi", 100), ax=ax)
     ax.set(xscale="log", ylim=(0, 1))
+    sizes = sorted({row["training images"] for row in rows})
+    ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ax.minorticks_off()
     return fig
