@@ -1,5 +1,7 @@
 """Make README.md from nbs/index.ipynb; with --check, only say whether it is so."""
 
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +18,12 @@ def readme() -> str:
             parts.append(cell.source)
         elif cell.cell_type == "code":
             parts += ["".join(o.data["text/markdown"]) for o in cell.outputs if "text/markdown" in o.get("data", {})]
-    return "\n\n".join(parts).replace("](../", "](") + "\n"
+    return re.sub(r"\]\((?!https?:|#)([^)]+)\)", lambda link: f"]({from_root(link[1])})", "\n\n".join(parts)) + "\n"
+
+
+def from_root(link: str) -> str:
+    """A link of a notebook in nbs/ as the front page of the repository needs it."""
+    return os.path.normpath(os.path.join("nbs", link))
 
 
 if __name__ == "__main__":

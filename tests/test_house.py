@@ -80,3 +80,8 @@ def test_every_dependency_has_a_tested_version():
     tested = {name(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
     extras = [d for group in PYPROJECT["optional-dependencies"].values() for d in group]
     assert {name(d) for d in PYPROJECT["dependencies"] + extras} <= tested
+
+
+def test_the_front_page_links_to_what_is_there():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()) if not link.startswith("http")]
+    assert len(links) > 5 and [link for link in links if not (ROOT / link).exists()] == []
