@@ -20,6 +20,7 @@ import torch
 
 from .config import StudyError, load_settings, study_home
 from .digits import load_digits
+from .glyphs import RENDERED
 from .records import read_record, read_records
 from .study import Run, catalogue, hold, notebook_of, publish_run, reports_home, why_run
 
@@ -98,10 +99,11 @@ def run_experiment(
         if not (run.folder / "record.json").exists(): raise StudyError(f"{experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}")
         final = publish_run(run.folder, run.final)
     finally: run.lock.release()
-    for source in sorted({d["source"] for d in read_record(final).data.values() if "MNIST digits from" in d["source"]}):
+    data = read_record(final).data
+    for source in sorted({d["source"] for d in data.values() if "MNIST digits from" in d["source"]}):
         print(f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.", file=sys.stderr)
-    if (source := read_record(final).data["train"]["source"]).startswith("rendered"):
-        print(f"NOT SVHN: made with {source}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
+    if RENDERED in data["train"]["source"]:
+        print(f"NOT SVHN: made with {data['train']['source']}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
     return final
 
 # %% ../nbs/07_batch.ipynb #42e59f5f

@@ -116,7 +116,7 @@ def load_settings(
 ) -> Settings:
     "The settings of `profile`; a section [profile.svhn] has precedence for experiments whose names begin with svhn."
     path = study_home() / "settings.ini"
-    if profile not in profiles(): raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(profiles())}.")
+    if profile not in (known := profiles()): raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(known)}.")
     ini = read_ini(path, profile)
     special = [name for name in ini.sections() if name.startswith(f"{profile}.") and experiment.startswith(name.partition(".")[2])]
     section = max(special, key=len, default=profile)

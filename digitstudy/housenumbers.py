@@ -21,11 +21,11 @@ from torch import Tensor
 from .archives import SVHN, find_archive
 from .boxes import FRAME, from_corners, hull, rescale
 from .config import StudyError, cache_home, writable
-from .distribution import LONGEST, Draws, draw_numbers
+from .distribution import Draws, draw_numbers
 from .glyphs import TALL, GlyphBank, load_glyphs
 from .scenes import HEIGHTS, STRIP, add_neighbours, backward, draw_colours, draw_style, enlarge, lay_out, paint, place_camera, take_picture, write_strips
 from .sequences import Example, digest, stream
-from .svhn import HouseNumbers, load_svhn
+from .svhn import PLACES, HouseNumbers, OneByOne, load_svhn
 
 # %% ../nbs/03_housenumbers.ipynb #91b49603
 PIXELS = "2c7771294f5e64ac"  # what 64 pictures of a font of seven bars hash to: other code gives other pixels
@@ -38,11 +38,11 @@ class HouseSpec:
     height: int = 128
     width: int = 256
     letterbox: bool = False  # keep the picture's shape, between black bars, where the diary squeezed it
-    max_digits: int = LONGEST
+    max_digits: int = PLACES
 
     def __post_init__(self):
         if self.height < 16 or self.width < 32: raise StudyError(f"House numbers of {self.height}x{self.width} pixels cannot be read: give at least 16x32.")
-        if self.max_digits != LONGEST: raise StudyError(f"House numbers have up to {LONGEST} digits: max_digits cannot be {self.max_digits}.")
+        if self.max_digits != PLACES: raise StudyError(f"House numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
 
 
 def _inside(aspect: Tensor, spec: HouseSpec) -> Tensor:  # int64 [n, 4]: left, top, width and height of the picture in the frame, in its pixels
@@ -58,7 +58,7 @@ def _between_bars(picture: Tensor, place: list[int], spec: HouseSpec) -> Tensor:
     return out
 
 
-class RenderedNumbers:
+class RenderedNumbers(OneByOne):
     "A data set of `size` rendered house numbers, made when asked for; any index from 0 up gives one."
 
     def __init__(
@@ -72,13 +72,6 @@ class RenderedNumbers:
         self.key = stream(seed, bank.split)
 
     def __len__(self): return self.size
-
-    def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < self.size: raise IndexError(f"{i} is not below {self.size}")
-        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
-
-    @property
-    def device(self) -> torch.device: return self.bank.images.device
 
     def to(self, device) -> "RenderedNumbers":
         "The same data set, rendered on `device`."
@@ -166,7 +159,7 @@ def _render(data: RenderedNumbers, recipe: dict, final: Path, chunk: int, progre
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
         partial.mkdir()
         images = np.lib.format.open_memmap(partial / "images.npy", "w+", np.uint8, (n, 3, data.spec.height, data.spec.width))
-        rest = {"digits": torch.empty(n, LONGEST, dtype=torch.int64), "boxes": torch.empty(n, 4), "digit_boxes": torch.empty(n, LONGEST, 4)}
+        rest = {"digits": torch.empty(n, PLACES, dtype=torch.int64), "boxes": torch.empty(n, 4), "digit_boxes": torch.empty(n, PLACES, 4)}
         for at in tqdm(torch.arange(n).split(chunk), desc=f"rendering {data.bank.split}", unit=f"x{chunk}", disable=not progress):
             (image, *labels), parts = data.batch_with_digit_boxes(at.to(data.device))
             images[at[0] : at[-1] + 1] = image.cpu().numpy()

@@ -21,6 +21,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from .config import StudyError, study_home, writable
+from .glyphs import RENDERED
 from .metrics import wilson
 from .records import Record, read_record, record_folder, score_table
 
@@ -39,7 +40,7 @@ DATASETS = {"strips": "Five digits on a tight strip", "canvas": "Five digits on 
 def data_of(record: Record) -> str:
     "The data that a run trained on, in a word or two."
     source = record.data.get("train", {}).get("source", "")
-    return next((name for name in ("rendered house numbers", "SVHN") if name in source), source)
+    return next((name for name in (RENDERED, "SVHN") if name in source), source)
 
 # %% ../nbs/06_report.ipynb #b68470b4
 def beside_2017(record: Record) -> pd.DataFrame:
@@ -111,7 +112,7 @@ def judge(claim: Claim, records: list[Record]) -> str:
     if not seeds: return "not measured"
     if min(runs[e, s].cost["examples"] for s in seeds for e in (claim.experiment, *claim.needs)) < JUDGED_FROM: return "cannot be judged at this size"
     held = sum(claim.holds(lambda e, metric, split="test", s=s: runs[e, s].scores[split][metric]) for s in seeds)
-    where = "" if not any(data_of(runs[claim.experiment, s]).startswith("rendered") for s in seeds) else " on rendered house numbers"
+    where = f" on {RENDERED}" if any(data_of(runs[claim.experiment, s]) == RENDERED for s in seeds) else ""
     if held == len(seeds): return "reproduced" + where
     return ("not reproduced" if not held else f"reproduced in {held} of {len(seeds)} seeds") + where
 
@@ -186,6 +187,13 @@ def summarise(values: pd.Series, images: int, share: bool) -> str:
 def _is_share(metric: str) -> bool: return metric != "localization_error"
 
 
+def _cell(mine: pd.DataFrame, metric: str) -> str:  # rows of `score_table` for one experiment, measure and split
+    return summarise(mine.value, int(mine.images.iloc[0]), _is_share(metric)) if len(mine) else ""
+
+
+def _data(records: list[Record], experiment: str) -> str: return ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment}))
+
+
 def dataset_table(
     records: list[Record],
     dataset: str,  # one of DATASETS
@@ -195,11 +203,11 @@ def dataset_table(
     for experiment in published().query("dataset == @dataset").experiment.unique():
         old = published().query("experiment == @experiment").set_index(["metric", "split"]).value
         for metric, label in (METRICS | BESIDE).items():
-            row = {"experiment": experiment, "ours is on": ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment})), "measure": label}
+            row = {"experiment": experiment, "ours is on": _data(records, experiment), "measure": label}
             for split in ("train", "valid", "test"):
                 mine = ours.query("experiment == @experiment and metric == @metric and split == @split")
                 row[f"2017 {split}"] = old.get((metric, split))
-                row[f"ours {split}"] = summarise(mine.value, int(mine.images.iloc[0]), _is_share(metric)) if len(mine) else ""
+                row[f"ours {split}"] = _cell(mine, metric)
             if any(isinstance(row[f"2017 {s}"], float) or row[f"ours {s}"] for s in ("train", "valid", "test")): rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
@@ -209,11 +217,11 @@ def summary_table(records: list[Record]) -> pd.DataFrame:
     ours, rows, judged = score_table(records), [], verdicts(records)
     for experiment in [e for e in published().experiment.unique() if e in set(ours.experiment)]:
         old = published().query("experiment == @experiment and split == 'test'").set_index("metric").value
-        row = {"experiment": experiment, "ours is on": ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment})), "seeds": ours.query("experiment == @experiment").seed.nunique()}
+        row = {"experiment": experiment, "ours is on": _data(records, experiment), "seeds": ours.query("experiment == @experiment").seed.nunique()}
         for metric, label in METRICS.items():
             mine = ours.query("experiment == @experiment and metric == @metric and split == 'test'")
             row[f"{label}, 2017"] = old.get(metric)
-            row[f"{label}, ours"] = summarise(mine.value, int(mine.images.iloc[0]), _is_share(metric)).split(" [")[0] if len(mine) else ""
+            row[f"{label}, ours"] = _cell(mine, metric).split(" [")[0]
         counts = judged.query("experiment == @experiment").verdict.value_counts()
         rows.append(row | {"verdicts on its claims": ", ".join(f"{n} {text}" for text, n in counts.items())})
     return pd.DataFrame(rows).fillna("")
@@ -239,7 +247,7 @@ def photo_table(records: list[Record]) -> pd.DataFrame:
         row = {"experiment": experiment, "seeds": ours.query("experiment == @experiment").seed.nunique()}
         for metric, label in PHOTOS.items():
             mine = ours.query("experiment == @experiment and metric == @metric")
-            row[label] = summarise(mine.value, int(mine.images.iloc[0]), True) if len(mine) else ""
+            row[label] = _cell(mine, metric)
         rows.append(row)
     return pd.DataFrame(rows)
 

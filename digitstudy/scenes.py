@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .distribution import LONGEST, Draws
+from .distribution import Draws
 from .glyphs import GLYPHS, SIDE, TALL, GlyphBank
 from .sequences import draw, stream
+from .svhn import PLACES
 
 # %% ../nbs/02_scenes.ipynb #843f018f
 GRAIN = 256  # pixels of a texture's side
@@ -118,7 +119,7 @@ def draw_colours(d: Draws) -> dict[str, Tensor]:
 
 # %% ../nbs/02_scenes.ipynb #663ce7ab
 STRIP = (96, 512)  # pixels of a strip
-SLOTS = LONGEST + 3  # digits, and what stands beside them
+SLOTS = PLACES + 3  # digits, and what stands beside them
 
 
 def lay_out(
@@ -137,7 +138,7 @@ def lay_out(
     loose = d.chance(0.08) & (count <= 4)
     gap = (TALL * (number["gap"].clamp(min=-0.02) + 0.05 + loose * d.between(0.1, 0.6) + torch.where(upright, 0.0, 0.2))).round().clamp(0, 36).long()
     pitch = wide.amax(1) + gap.clamp(min=4)
-    start = torch.where(tiled[:, None], pitch[:, None] * torch.arange(LONGEST, device=d.device) + (wide.amax(1)[:, None] - wide) // 2, wide.cumsum(1) - wide + gap[:, None] * torch.arange(LONGEST, device=d.device))
+    start = torch.where(tiled[:, None], pitch[:, None] * torch.arange(PLACES, device=d.device) + (wide.amax(1)[:, None] - wide) // 2, wide.cumsum(1) - wide + gap[:, None] * torch.arange(PLACES, device=d.device))
     length = torch.where(tiled, pitch * count - gap.clamp(min=4), (start + wide)[torch.arange(n, device=d.device), count - 1])
     start = start + (STRIP[1] - length)[:, None] // 2
     shift = torch.where(upright[:, None], (TALL * number["jitter"]).round().clamp(-7, 7).long(), 0)
@@ -219,7 +220,7 @@ def place_camera(
     m = {"upright": upright, "s": slope, "k": slant - slope * turn, "p": d.between(-0.16, 0.16) / length, "q": d.between(-0.1, 0.1)}
     m["arc"] = (d.chance(0.06) & upright & (number["count"] > 2)) * d.between(-0.14, 0.25) / length
     u, v = layout["corners"][..., [0, 2, 0, 2]], layout["corners"][..., [1, 1, 3, 3]]
-    x, y = (part.view(d.n, LONGEST, 4) for part in _forward(m, u.flatten(1), v.flatten(1)))
+    x, y = (part.view(d.n, PLACES, 4) for part in _forward(m, u.flatten(1), v.flatten(1)))
     box = torch.stack([x.amin(-1), y.amin(-1), x.amax(-1), y.amax(-1)], -1)
     there = number["present"][..., None]
     first, last = box[..., :2].masked_fill(~there, 1e9).amin(1), box[..., 2:].masked_fill(~there, -1e9).amax(1)

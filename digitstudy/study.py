@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 
 from .config import Settings, StudyError, check_positive, check_value, load_settings, study_home, writable
 from .digits import load_digits
+from .glyphs import RENDERED
 from .housenumbers import load_house_numbers
 from .losses import JointLoss
 from .metrics import Answers, score
@@ -240,7 +241,7 @@ class Run:
         def load(split, size): return load_house_numbers(split, size, s.height, s.width, source, letterbox).to(self.device)
         data = {"train": load("train", s.train_examples), "valid": load("valid", s.valid_examples), "test": load("test", s.test_examples)}
         photos = load_photos("letterbox" if letterbox else "squeeze")
-        if photos and "rendered" in data["train"].source: data["photos"] = photos.resized(s.height, s.width).to(self.device)
+        if photos and RENDERED in data["train"].source: data["photos"] = photos.resized(s.height, s.width).to(self.device)
         if extra: data["train"] = Joined(data["train"], load("extra", extra))
         self.data = data
         return data
@@ -313,9 +314,8 @@ def both_parts(first: Trained, then: Trained) -> Trained:
 
 def publish_run(work: Path, final: Path) -> Path:
     "Put a finished run in its place, without what only an unfinished one needs."
-    for folder in (work, *(f for f in work.iterdir() if f.is_dir())):
-        for name in ("checkpoint.pt", "progress.json"): (folder / name).unlink(missing_ok=True)
-        if folder != work: shutil.rmtree(folder)
+    for name in ("checkpoint.pt", "progress.json"): (work / name).unlink(missing_ok=True)
+    for part in [f for f in work.iterdir() if f.is_dir()]: shutil.rmtree(part)  # a training in parts has these in a folder each
     return publish(work, final)
 
 

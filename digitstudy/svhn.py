@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'PLACES', 'LARGEST_IMAGE', 'FORMAT', 'ROW', 'SVHN_SPLITS', 'VALID_SHARE', 'VALID_SEED', 'EXCERPT',
-           'placed', 'framed', 'judge', 'labelled', 'cached', 'held_out', 'HouseNumbers', 'load_svhn', 'load_photos',
-           'Joined']
+           'placed', 'framed', 'judge', 'labelled', 'cached', 'held_out', 'OneByOne', 'HouseNumbers', 'load_svhn',
+           'load_photos', 'Joined']
 
 # %% ../nbs/01_svhn.ipynb #eedf68b9
 import hashlib
@@ -16,6 +16,7 @@ import shutil
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -238,8 +239,19 @@ def held_out(
     return np.array([int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8]) < VALID_SHARE * 2**64 for name in names])
 
 
+class OneByOne:
+    "What data sets with `batch` and a `bank` of images share: their device, and an example by its index."
+
+    @property
+    def device(self) -> torch.device: return self.bank.images.device
+
+    def __getitem__(self, i: int) -> Example:
+        if not 0 <= i < len(self): raise IndexError(f"{i} is not below {len(self)}")
+        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
+
+
 @dataclass(frozen=True)
-class HouseNumbers:
+class HouseNumbers(OneByOne):
     "Photographs of house numbers in frames."
 
     images: Tensor  # uint8 `[m, 3, 128, 256]`, of this split and others, memory-mapped or on a device
@@ -256,14 +268,7 @@ class HouseNumbers:
     def __len__(self): return len(self.row)
 
     @property
-    def device(self) -> torch.device: return self.images.device
-
-    @property
     def bank(self) -> "HouseNumbers": return self  # `Sequences` has its images, source and sha256 in a bank
-
-    def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < len(self): raise IndexError(f"{i} is not below {len(self)}")
-        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
 
     def batch(
         self,
@@ -339,11 +344,11 @@ def load_photos(
     return found and load_svhn("all", variant, found, progress=False)
 
 # %% ../nbs/01_svhn.ipynb #e5d9253a
-class Joined:
+class Joined(OneByOne):
     "Several data sets in a row, as one."
 
     def __init__(self, *parts):
-        self.parts, self.starts = parts, [sum(map(len, parts[:k])) for k in range(len(parts) + 1)]
+        self.parts, self.starts = parts, [0, *accumulate(map(len, parts))]
         self.split, self.source = parts[0].bank.split, " and ".join(dict.fromkeys(part.bank.source for part in parts))
         self.sha256 = hashlib.sha256(" ".join(part.bank.sha256 for part in parts).encode()).hexdigest()
 
@@ -353,18 +358,11 @@ class Joined:
     def images(self) -> Tensor: return self.parts[0].bank.images  # whose device is asked for
 
     @property
-    def device(self) -> torch.device: return self.images.device
-
-    @property
     def bank(self) -> "Joined": return self
 
     def to(self, device) -> "Joined":
         "The same data sets on another device."
         return Joined(*(part.to(device) for part in self.parts))
-
-    def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < len(self): raise IndexError(f"{i} is not below {len(self)}")
-        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
 
     def batch(
         self,

@@ -85,3 +85,9 @@ def test_every_dependency_has_a_tested_version():
 def test_the_front_page_links_to_what_is_there():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()) if not link.startswith("http")]
     assert len(links) > 5 and [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_fonts_that_are_looked_for_are_those_that_are_installed():
+    families = next(source for source, _ in code(ROOT / "nbs" / "02_glyphs.ipynb") if "FAMILIES = (" in source)
+    wanted = ast.literal_eval(next(n.value.func.value for n in ast.parse(families).body if isinstance(n, ast.Assign)))
+    assert sorted(f"fontpkg-{name}" for name in wanted.split()) == sorted(PYPROJECT["optional-dependencies"]["fonts"])
