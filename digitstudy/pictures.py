@@ -93,7 +93,7 @@ def show_curves(
     fig, axes = plt.subplots(rows, columns, figsize=(columns * 3.4, rows * 2.4), squeeze=False, layout="constrained")
     for ax in axes.flat[len(measures) :]: ax.axis("off")
     for ax, measure in zip(axes.flat, measures):
-        sns.lineplot(curve, x="examples", y=measure, hue="split", palette=COLOURS, marker="o", ax=ax, legend=ax is axes.flat[0])
+        sns.lineplot(curve, x="examples", y=measure, hue="split", palette=COLOURS, marker="o", seed=0, ax=ax, legend=ax is axes.flat[0])
         ax.set_ylabel(LABELS[measure])
         over_examples(ax)
         if "loss" in measure or "error" in measure: ax.set_yscale("log")
