@@ -20,6 +20,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'digitstudy.batch.parse_seeds': ('batch.html#parse_seeds', 'digitstudy/batch.py'),
                                   'digitstudy.batch.plan': ('batch.html#plan', 'digitstudy/batch.py'),
                                   'digitstudy.batch.report_is_current': ('batch.html#report_is_current', 'digitstudy/batch.py'),
+                                  'digitstudy.batch.report_source': ('batch.html#report_source', 'digitstudy/batch.py'),
                                   'digitstudy.batch.run_experiment': ('batch.html#run_experiment', 'digitstudy/batch.py'),
                                   'digitstudy.batch.run_study': ('batch.html#run_study', 'digitstudy/batch.py'),
                                   'digitstudy.batch.without_folders': ('batch.html#without_folders', 'digitstudy/batch.py')},

@@ -1,6 +1,7 @@
 """The study end to end, as its user runs it: smoke-sized, but through Snakemake, papermill and the report."""
 
 import json
+import os
 import shutil
 
 import pandas as pd
@@ -54,6 +55,20 @@ def test_a_second_call_does_nothing(smoke):
     again = digitstudy("study", "--profile", "smoke", "--output", smoke[0])
     assert again.returncode == 0
     assert f"0 runs to do, {len(EXPERIMENTS)} have a current record" in again.stderr and "Nothing to do" in again.stderr
+
+
+def test_dates_mean_nothing_and_a_missing_report_is_made_without_a_run(smoke, tmp_path):
+    reports = tmp_path / "reports"
+    shutil.copytree(smoke[0], reports)
+    for path in reports.rglob("record.json"):
+        os.utime(path)  # younger than the report, as after a clone
+    same = digitstudy("study", "--profile", "smoke", "--output", reports)
+    assert same.returncode == 0 and "Nothing to do" in same.stderr
+    page = reports / "smoke" / "README.md"
+    page.unlink()
+    again = digitstudy("study", "--profile", "smoke", "--output", reports)
+    assert again.returncode == 0 and "0 runs to do" in again.stderr and "The report" in again.stderr
+    assert page.read_text() == (smoke[0] / "smoke" / "README.md").read_text()
 
 
 def test_a_changed_notebook_is_run_again_and_nothing_else(smoke, tmp_path):
