@@ -103,7 +103,7 @@ def run_experiment(
     data = read_record(final).data
     for source in sorted({d["source"] for d in data.values() if "MNIST digits from" in d["source"]}):
         print(f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.", file=sys.stderr)
-    if RENDERED in data["train"]["source"]:
+    if data["train"]["source"].startswith(RENDERED):
         print(f"NOT SVHN: made with {data['train']['source']}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
     return final
 

@@ -147,8 +147,7 @@ class Progress(WholeEpochs):
 
             self.handle.update(HTML(f"<p>{line}</p>" + self.table().to_html(index=False, float_format="{:.3f}".format, border=0)))
             return
-        if end and self.curve.rows:
-            last = self.curve.rows[-1]
+        if end and "sequence_accuracy" in (last := self.curve.rows[-1] if self.curve.rows else {}):
             line += f" ({last['split']}: sequence accuracy {last['sequence_accuracy']:.3f})"
         if sys.stderr.isatty(): print(f"\r{line:<100}", end=end, file=sys.stderr, flush=True)
         else: print(line, file=sys.stderr, flush=True)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GRAIN', 'KINDS', 'PLASTER', 'BRICK', 'TIMBER', 'STEEL', 'WALLS', 'SECOND', 'PLATES', 'INKS', 'STRIP', 'SLOTS',
            'HEIGHTS', 'LUMA', 'CHROMA', 'QUALITY', 'COSINES', 'textures', 'brightness', 'readable', 'draw_colours',
-           'lay_out', 'add_neighbours', 'write_strips', 'place_camera', 'backward', 'draw_style', 'paint', 'soften',
-           'jpeg', 'take_picture', 'enlarge']
+           'lay_out', 'add_neighbours', 'write_strips', 'place_camera', 'backward', 'draw_style', 'on_plane',
+           'grain_at', 'shine', 'paint', 'soften', 'jpeg', 'take_picture', 'enlarge']
 
 # %% ../nbs/02_scenes.ipynb #22670813
 from functools import lru_cache
@@ -300,14 +300,13 @@ def _plate_at(u: Tensor, v: Tensor, bu: Tensor, bv: Tensor, s: dict[str, Tensor]
     return torch.where(s["shape"] == 0, box, torch.where(s["shape"] == 1, rounded, torch.where(s["shape"] == 2, bitten, oval)))
 
 
-def paint(
-    strips: Tensor,  # uint8 `[n, *STRIP]`
-    s: dict[str, Tensor],  # style, colours and map of each sample; float32 where they were float64
+def on_plane(
+    s: dict[str, Tensor],  # with aspect `[n, 1, 1]` and back `[n, 3, 3]`
     height: int,
-) -> Tensor:  # float32 `[n, 3, height, 2 * height]`, 0 to 255
-    "The scene, before the camera sees it."
-    n, device, width = len(strips), strips.device, 2 * height
-    s = {name: value.view(n, 1, 1) if value.dim() == 1 else value for name, value in s.items()}
+    width: int,
+) -> tuple[Tensor, ...]:  # x, y, across, u, v, pixel
+    "The pixels of pictures: x and y in heights of the picture, across from 0 to 1, u and v on the number's plane, and a pixel's size there."
+    device = s["back"].device
     y = ((torch.arange(height, device=device) + 0.5) / height).view(1, -1, 1)
     across = ((torch.arange(width, device=device) + 0.5) / width).view(1, 1, -1)
     x = across * s["aspect"]
@@ -315,13 +314,51 @@ def paint(
     far = a[:, 2, 0] * x + (a[:, 2, 1] * y + a[:, 2, 2])
     u = (a[:, 0, 0] * x + (a[:, 0, 1] * y + a[:, 0, 2])) / far
     v = (a[:, 1, 0] * x + (a[:, 1, 1] * y + a[:, 1, 2])) / far
-    pixel = 0.5 * (s["aspect"] / width * a[:, 0, 0].abs() + a[:, 1, 1].abs() / height)  # its size on the number's plane
+    return x, y, across, u, v, 0.5 * (s["aspect"] / width * a[:, 0, 0].abs() + a[:, 1, 1].abs() / height)
+
+
+def grain_at(u: Tensor, v: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n, h, w]`, 0 to 1
+    "The texture of each sample at these places of the plane."
+    i, j = ((c * s["texture_scale"] + s[name]).int() & (GRAIN - 1) for c, name in ((v, "texture_v"), (u, "texture_u")))
+    return textures().to(u.device).flatten().index_select(0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()).view(u.shape).float() * (1 / 255)
+
+
+def shine(
+    image: Tensor,  # float32 `[n, 3, h, w]`
+    s: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    across: Tensor,  # as `on_plane` gives them
+) -> Tensor:  # the same shape
+    "The light on a scene, what is in its way, and how the camera exposes it."
+    light = 1 + s["fall_x"] * (across - 0.5) + s["fall_y"] * (y - 0.5)
+    line = s["cast_a"] * (x - 0.5 * s["aspect"]) + s["cast_b"] * (y - 0.5) + s["cast_c"]
+    image = image * (light * (1 - s["cast"] * (0.5 + line / s["cast_soft"]).clamp(0, 1)))[:, None]
+    if (s["glare"] > 0).any():
+        gx, gy = (across - s["glare_x"]) / s["glare_r"], (y - s["glare_y"]) / s["glare_r"]
+        spot = (1 - gx * gx - gy * gy).clamp(min=0)
+        image = image + (s["glare"] * spot * spot)[:, None]
+    if (s["wire"] > 0).any():
+        wire = (y - s["wire_y"] - s["wire_a"] * (across - 0.5)).abs() - s["wire"]
+        image = image * (1 - 0.75 * (0.5 - wire * y.shape[1]).clamp(0, 1) * (s["wire"] > 0))[:, None]
+    seen = s["cast_rgb"][:, :, None, None] * (s["exposure"] * s["contrast"])[:, None]
+    return image * seen + (s["haze"] * s["exposure"] * (1 - s["contrast"]))[:, None]
+
+
+def paint(
+    strips: Tensor,  # uint8 `[n, *STRIP]`
+    s: dict[str, Tensor],  # style, colours and map of each sample; float32 where they were float64
+    height: int,
+) -> Tensor:  # float32 `[n, 3, height, 2 * height]`, 0 to 255
+    "The scene, before the camera sees it."
+    n, device = len(strips), strips.device
+    s = {name: value.view(n, 1, 1) if value.dim() == 1 else value for name, value in s.items()}
+    x, y, across, u, v, pixel = on_plane(s, height, 2 * height)
 
     def sharp(distance: Tensor) -> Tensor: return (0.5 - distance / pixel).clamp(0, 1)  # 1 where it is negative
 
     # the wall, and what is at its sides
-    i, j = ((c * s["texture_scale"] + s[name]).int() & (GRAIN - 1) for c, name in ((v, "texture_v"), (u, "texture_u")))
-    grain = textures().to(device).flatten().index_select(0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()).view(u.shape).float() * (1 / 255)
+    grain = grain_at(u, v, s)
     image = s["wall"][:, :, None, None] + grain[:, None] * (s["second"] - s["wall"])[:, :, None, None]
     left, right = s["hull"][:, 0].view(n, 1, 1), s["hull"][:, 1].view(n, 1, 1)
     lean = s["tilt"] * y
@@ -362,19 +399,7 @@ def paint(
     bevel = (deep - behind).clamp(-0.05, 0.05) * (1 - (deep.abs() * 14)).clamp(min=0) * 20
     image = image + (bevel * s["relief"] * ((kind == 3).float() - (kind == 4).float()))[:, None]
 
-    # light, and what is in its way
-    light = 1 + s["fall_x"] * (across - 0.5) + s["fall_y"] * (y - 0.5)
-    line = s["cast_a"] * (x - 0.5 * s["aspect"]) + s["cast_b"] * (y - 0.5) + s["cast_c"]
-    image = image * (light * (1 - s["cast"] * (0.5 + line / s["cast_soft"]).clamp(0, 1)))[:, None]
-    if (s["glare"] > 0).any():
-        gx, gy = (across - s["glare_x"]) / s["glare_r"], (y - s["glare_y"]) / s["glare_r"]
-        spot = (1 - gx * gx - gy * gy).clamp(min=0)
-        image = image + (s["glare"] * spot * spot)[:, None]
-    if (s["wire"] > 0).any():
-        wire = (y - s["wire_y"] - s["wire_a"] * (across - 0.5)).abs() - s["wire"]
-        image = image * (1 - 0.75 * (0.5 - wire * height).clamp(0, 1) * (s["wire"] > 0))[:, None]
-    seen = s["cast_rgb"][:, :, None, None] * (s["exposure"] * s["contrast"])[:, None]
-    return image * seen + (s["haze"] * s["exposure"] * (1 - s["contrast"]))[:, None]
+    return shine(image, s, x, y, across)
 
 # %% ../nbs/02_scenes.ipynb #5d3556a9
 LUMA = torch.tensor([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]).view(8, 8)  # ITU T.81, table K.1

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -115,7 +116,7 @@ def given_parameters(
 
 # %% ../nbs/05_study.ipynb #da08bfc2
 PINNED = {"svhn": "FORMAT", "housenumbers": "PIXELS"}  # modules for whose results one tested constant stands
-DECISIVE = ("boxes", "digits", "sequences", "losses", "metrics", "models", "training")  # other modules that decide results
+DECISIVE = ("boxes", "digits", "sequences", "losses", "metrics", "models", "training", "handwriting", "views", "detector")  # other modules that decide results
 
 
 def _canon(node) -> object:
@@ -270,26 +271,49 @@ class Run:
         self.trained = now if self.trained is None else both_parts(self.trained, now)
         return self.trained
 
+    def train_by(
+        self,
+        fit: Callable,  # of the keywords folder, identity and title; gives a `Trained`
+        model: torch.nn.Module,
+        source: str,  # where the training data come from, in words
+    ) -> Trained:
+        "Train `model` by another function than `train`. Its checkpoint stands for the parameters and the package's code, whatever else the notebook does."
+        found = fingerprint(self.experiment)
+        self.fingerprint = {"parameters": self.parameters, "source": source} | found
+        self.set_up, self.model = time.perf_counter() - self.began, model
+        identity = hashlib.sha256(json.dumps([self.parameters, source, found["definitions"]], sort_keys=True).encode()).hexdigest()
+        self.trained = fit(folder=self.folder, identity=identity, title=f"{self.experiment}, seed {self.seed}")
+        return self.trained
+
+    @property
+    def place(self) -> Path:
+        "Where the run's files lie now."
+        return self.folder if self.folder.is_dir() else self.final
+
     def finish(
         self,
         measures: tuple = (),  # more to note for each split: functions of `Answers`
+        said: dict[str, Answers] | None = None,  # split -> what was answered; asked of the model, if not given
+        seen: tuple[int, int] | None = None,  # height and width of what the model was trained on; those of the test images, if not given
+        trained_on: dict | None = None,  # source, sha256, size and digest of the training data, where they are none of the splits
     ) -> Record:
         "Measure all splits whole, draw the pictures, write the record and put it in its place."
         start, trained = time.perf_counter(), self.trained
-        said = {split: answers(self.model, data, self.settings.test_examples) for split, data in self.data.items()}
+        if said is None: said = {split: answers(self.model, data, self.settings.test_examples) for split, data in self.data.items()}
         self.answers: dict[str, Answers] = said
         channels, height, width = self.data["test"][0].image.shape
+        if seen: height, width = seen
         forward = flops(self.model, height, width, channels)
         seconds = trained.seconds | {"set_up": self.set_up, "evaluation": trained.seconds["evaluation"] + time.perf_counter() - start}
         cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "resumed_from": trained.resumed_from, "flops": 3 * forward * trained.examples}
         record = Record(
             self.experiment, self.profile, self.seed, self.variant, {k: v for k, v in self.parameters.items() if k != "output"},
-            {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},
+            ({"train": trained_on} if trained_on else {}) | {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},
             {"parameters": parameter_count(self.model), "flops": forward}, environment(self.device, self.threads, self.precision), cost,
             {split: score(a) | {measure.__name__: measure(a) for measure in measures} for split, a in said.items()}, {k: v for k, v in self.fingerprint.items() if k != "parameters"},
         )  # fmt: skip
         try:
-            trained.curve.drop(columns="position_accuracy").to_csv(self.folder / "curve.csv", index=False, float_format="%.6g")
+            trained.curve.drop(columns="position_accuracy", errors="ignore").to_csv(self.folder / "curve.csv", index=False, float_format="%.6g")
             for name, probe in trained.probes.items(): probe.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g")
             show_answers(self.data["test"], said["test"]).savefig(self.folder / "examples.png", dpi=100)
             plt.close("all")

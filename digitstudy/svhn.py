@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'PLACES', 'LARGEST_IMAGE', 'FORMAT', 'ROW', 'SVHN_SPLITS', 'VALID_SHARE', 'VALID_SEED', 'EXCERPT',
            'placed', 'framed', 'judge', 'labelled', 'cached', 'held_out', 'OneByOne', 'HouseNumbers', 'load_svhn',
-           'load_photos', 'Joined']
+           'load_photos', 'photo_files', 'Joined']
 
 # %% ../nbs/01_svhn.ipynb #eedf68b9
 import hashlib
@@ -277,6 +277,10 @@ class HouseNumbers(OneByOne):
         "The examples `index`."
         return Example(self.images[self.row[index]], self.digits[index], self.box[index])
 
+    def batch_with_digit_boxes(self, index: Tensor) -> tuple[Example, Tensor]:
+        "The examples `index`, and the box of each digit, float32 `[n, 6, 4]`."
+        return self.batch(index), self.digit_boxes[index]
+
     def first(self, n: int) -> "HouseNumbers":
         "The first `n` examples."
         if not 0 < n <= len(self): raise StudyError(f"{n:,} examples were asked for, but {self.source} has 1 to {len(self):,} for {self.split}: ask for fewer.")
@@ -342,6 +346,13 @@ def load_photos(
     "The excerpt of SVHN whole, for testing alone; None where no data folder has it as svhn/train_excerpt.tar.gz."
     found = next((home / "svhn" / EXCERPT for home in data_homes() if (home / "svhn" / EXCERPT).exists()), None)
     return found and load_svhn("all", variant, found, progress=False)
+
+
+def photo_files() -> dict[str, bytes]:
+    "The PNG files of the same excerpt as they are, by name, in the order of `load_photos`; none where it is not."
+    found = next((home / "svhn" / EXCERPT for home in data_homes() if (home / "svhn" / EXCERPT).exists()), None)
+    files = {name: read() for name, _, read in read_archive(found, []) if name.endswith(".png")} if found else {}
+    return {name: files[name] for name in load_photos().names} if found else {}
 
 # %% ../nbs/01_svhn.ipynb #e5d9253a
 class Joined(OneByOne):
