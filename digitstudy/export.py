@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['NEAR_ENOUGH', 'LIMITS', 'NOT_FOR', 'save_detector', 'load_checkpoint', 'in_torch', 'export_onnx', 'answers_of',
-           'read_data', 'fit_confidence', 'fit_temperature', 'calibrate', 'examples_of', 'write_card']
+           'read_data', 'fit_confidence', 'fit_temperature', 'calibrate', 'examples_of', 'write_card',
+           'export_checkpoint', 'evaluate_files']
 
-# %% ../nbs/06_export.ipynb #7a07ffa5
+# %% ../nbs/06_export.ipynb #190e88fb
 import contextlib
+import csv
 import hashlib
 import io
 import json
@@ -25,9 +27,9 @@ from torch import Tensor, nn
 from .boxes import FRAME
 from .config import StudyError
 from .detector import DigitDetector
-from .metrics import Answers
+from .metrics import Answers, score
 from .progress import save_whole
-from .reader import NOTHING, Calibration, Reader, Reading, find_numbers, load_detector, log_softmax, raw_score
+from .reader import NOTHING, Calibration, Reader, Reading, find_numbers, load_detector, load_image, log_softmax, raw_score
 from .sequences import NO_DIGIT
 from .svhn import PLACES
 
@@ -170,7 +172,7 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
         example = data[i]
         yield example.image.permute(1, 2, 0).cpu().numpy(), "".join(str(d) for d in example.digits.tolist() if d != NO_DIGIT)
 
-# %% ../nbs/06_export.ipynb #5329a03b
+# %% ../nbs/06_export.ipynb #526878d7
 LIMITS = [
     "It reads the digits 0 to 9 and nothing else: letters and signs are passed over, and a number is cut where they stand.",
     "It was made for one number in a picture, of one to six digits of a size, in one line, upright or up to about 20 degrees aslant, or one digit above the other.",
@@ -184,13 +186,13 @@ NOT_FOR = "It must not be used where a wrong number does harm: not for doses, pa
 def write_card(
     path: Path,  # of the ONNX file; the card goes beside it
     calibration: Calibration,
-    record: dict,  # of the training: experiment, profile, seed, parameters, data, environment, cost, scores
+    record: dict,  # of the training: experiment, profile, seed, parameters, data, environment, cost, scores; {} if there is none
 ) -> Path:
     "Write the card of a model."
-    scores = {name: {k: v for k, v in s.items() if isinstance(v, int | float)} for name, s in record["scores"].items()}
+    scores = {name: {k: v for k, v in s.items() if isinstance(v, int | float)} for name, s in record.get("scores", {}).items()}
     card = {
         "what": "Finds, reads and places a number in a picture.", "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size,
-        "calibration": asdict(calibration), "trained": {k: record[k] for k in ("experiment", "profile", "seed", "parameters", "data", "model", "environment", "cost")},
+        "calibration": asdict(calibration), "trained": {k: record[k] for k in ("experiment", "profile", "seed", "parameters", "data", "model", "environment", "cost") if k in record},
         "scores": scores, "limits": LIMITS, "not_for": NOT_FOR, "licence": "Apache-2.0",
     }  # fmt: skip
     text, partial = json.dumps(card, indent=1), path.with_suffix(f".{os.getpid()}.partial")
@@ -201,3 +203,48 @@ def write_card(
         partial.unlink(missing_ok=True)
         raise StudyError(f"{path.with_suffix('.json')} could not be written ({e}): free some space, or name another folder.") from None
     return path.with_suffix(".json")
+
+# %% ../nbs/06_export.ipynb #5ab023fc
+def export_checkpoint(checkpoint: Path, onnx: Path, examples: int = 100) -> str:  # what was done, in a sentence
+    "ONNX file and card of a checkpoint; confidences are calibrated on pictures of canvases, paper and house numbers made of validation digits and fonts."
+    from digitstudy.digits import load_digits
+    from digitstudy.glyphs import load_glyphs
+    from digitstudy.handwriting import HandwrittenNumbers, PaperSpec
+    from digitstudy.housenumbers import HouseSpec, RenderedNumbers
+    from digitstudy.records import read_record
+    from digitstudy.sequences import Sequences, SequenceSpec
+    from digitstudy.views import Canvases
+
+    model, onnx = load_checkpoint(checkpoint), Path(onnx)
+    if onnx.suffix != ".onnx": raise StudyError(f"{onnx} must end in .onnx.")
+    digits = load_digits("valid")
+    kinds = [Canvases(Sequences(digits, SequenceSpec(min_digits=1), examples)), HandwrittenNumbers(digits, PaperSpec(), examples), RenderedNumbers(load_glyphs("valid"), HouseSpec(letterbox=True), examples)]
+    worst = export_onnx(model, onnx, [kind.batch(torch.arange(2)).image.float().numpy() for kind in kinds])
+    calibration = calibrate(in_torch(model), (example for kind in kinds for example in examples_of(kind, examples)))
+    beside = Path(checkpoint).parent
+    record = asdict(read_record(beside)) if (beside / "record.json").is_file() else {}
+    card = write_card(onnx, calibration, record)
+    return f"{onnx}: {onnx.stat().st_size / 1e6:.2f} MB, at most {worst:.1e} from torch; its card: {card}"
+
+
+def evaluate_files(reader: Reader, images: Path, labels: Path) -> dict[str, int | float]:
+    "The study's measures on pictures of one's own."
+    try: rows = list(csv.DictReader(Path(labels).open(newline="", encoding="utf-8-sig")))
+    except (OSError, UnicodeDecodeError, csv.Error) as e: raise StudyError(f"{labels} cannot be read ({e}): give a CSV file with the columns file and digits.") from None
+    if not rows or not {"file", "digits"} <= set(rows[0]): raise StudyError(f"{labels} must have a line of names, with file and digits among them, and a line for each picture.")
+    placed = {"left", "top", "width", "height"} <= set(rows[0])
+    readings, sizes, digits, boxes = [], [], torch.full((len(rows), PLACES), NO_DIGIT), torch.zeros(len(rows), 4)
+    for k, row in enumerate(rows):
+        image = load_image(Path(images) / row["file"])
+        try:
+            text = [int(c) for c in row["digits"].strip()]
+            left, top, wide, high = (float(row[name]) for name in ("left", "top", "width", "height")) if placed else (0, 0, 1, 1)
+        except (ValueError, TypeError): raise StudyError(f"{labels}, line {k + 2}: digits must be digits, and a box four numbers.") from None
+        if len(text) > PLACES: raise StudyError(f"{labels}, line {k + 2}: numbers of more than {PLACES} digits cannot be measured.")
+        digits[k, : len(text)] = torch.tensor(text, dtype=torch.int64)
+        boxes[k] = torch.tensor([(left + wide / 2) / image.width * FRAME[1], (top + high / 2) / image.height * FRAME[0], wide / image.width * FRAME[1], high / image.height * FRAME[0]])
+        readings.append(reader(image))
+        sizes.append(image.size)
+    answers = answers_of(readings, sizes, digits, boxes)
+    if not placed: answers = Answers(answers.digits, answers.true_digits, answers.confidence)
+    return {name: value for name, value in score(answers).items() if not isinstance(value, list)}

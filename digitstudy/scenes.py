@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GRAIN', 'KINDS', 'PLASTER', 'BRICK', 'TIMBER', 'STEEL', 'WALLS', 'SECOND', 'PLATES', 'INKS', 'STRIP', 'SLOTS',
            'HEIGHTS', 'LUMA', 'CHROMA', 'QUALITY', 'COSINES', 'textures', 'brightness', 'readable', 'draw_colours',
-           'lay_out', 'add_neighbours', 'write_strips', 'place_camera', 'backward', 'draw_style', 'on_plane',
-           'grain_at', 'shine', 'paint', 'soften', 'jpeg', 'take_picture', 'enlarge']
+           'lay_out', 'add_neighbours', 'write_strips', 'place_camera', 'backward', 'on_plane', 'grain_at', 'shine',
+           'draw_style', 'paint', 'soften', 'jpeg', 'take_picture', 'enlarge']
 
 # %% ../nbs/02_scenes.ipynb #22670813
 from functools import lru_cache
@@ -249,6 +249,51 @@ def backward(
     rows = [torch.stack([r[0] * a, r[1] * b, r[0] * x0 + r[1] * y0 + r[2]], 1) for r in adjoint]
     return torch.stack(rows, 1)
 
+# %% ../nbs/02_scenes.ipynb #1a3b3f6f
+def on_plane(
+    s: dict[str, Tensor],  # with aspect `[n, 1, 1]` and back `[n, 3, 3]`
+    height: int,
+    width: int,
+) -> tuple[Tensor, ...]:  # x, y, across, u, v, pixel
+    "The pixels of pictures: x and y in heights of the picture, across from 0 to 1, u and v on the number's plane, and a pixel's size there."
+    device = s["back"].device
+    y = ((torch.arange(height, device=device) + 0.5) / height).view(1, -1, 1)
+    across = ((torch.arange(width, device=device) + 0.5) / width).view(1, 1, -1)
+    x = across * s["aspect"]
+    a = s["back"][..., None, None]
+    far = a[:, 2, 0] * x + (a[:, 2, 1] * y + a[:, 2, 2])
+    u = (a[:, 0, 0] * x + (a[:, 0, 1] * y + a[:, 0, 2])) / far
+    v = (a[:, 1, 0] * x + (a[:, 1, 1] * y + a[:, 1, 2])) / far
+    return x, y, across, u, v, 0.5 * (s["aspect"] / width * a[:, 0, 0].abs() + a[:, 1, 1].abs() / height)
+
+
+def grain_at(u: Tensor, v: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n, h, w]`, 0 to 1
+    "The texture of each sample at these places of the plane."
+    i, j = ((c * s["texture_scale"] + s[name]).int() & (GRAIN - 1) for c, name in ((v, "texture_v"), (u, "texture_u")))
+    return textures().to(u.device).flatten().index_select(0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()).view(u.shape).float() * (1 / 255)
+
+
+def shine(
+    image: Tensor,  # float32 `[n, 3, h, w]`
+    s: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    across: Tensor,  # as `on_plane` gives them
+) -> Tensor:  # the same shape
+    "The light on a scene, what is in its way, and how the camera exposes it."
+    light = 1 + s["fall_x"] * (across - 0.5) + s["fall_y"] * (y - 0.5)
+    line = s["cast_a"] * (x - 0.5 * s["aspect"]) + s["cast_b"] * (y - 0.5) + s["cast_c"]
+    image = image * (light * (1 - s["cast"] * (0.5 + line / s["cast_soft"]).clamp(0, 1)))[:, None]
+    if (s["glare"] > 0).any():
+        gx, gy = (across - s["glare_x"]) / s["glare_r"], (y - s["glare_y"]) / s["glare_r"]
+        spot = (1 - gx * gx - gy * gy).clamp(min=0)
+        image = image + (s["glare"] * spot * spot)[:, None]
+    if (s["wire"] > 0).any():
+        wire = (y - s["wire_y"] - s["wire_a"] * (across - 0.5)).abs() - s["wire"]
+        image = image * (1 - 0.75 * (0.5 - wire * y.shape[1]).clamp(0, 1) * (s["wire"] > 0))[:, None]
+    seen = s["cast_rgb"][:, :, None, None] * (s["exposure"] * s["contrast"])[:, None]
+    return image * seen + (s["haze"] * s["exposure"] * (1 - s["contrast"]))[:, None]
+
 # %% ../nbs/02_scenes.ipynb #3f923e28
 HEIGHTS = (16, 32, 48, 64, 96, 128)  # pixels; pictures are painted twice as wide
 
@@ -298,51 +343,6 @@ def _plate_at(u: Tensor, v: Tensor, bu: Tensor, bv: Tensor, s: dict[str, Tensor]
     eu, ev = u / (1.25 * bu), v / (1.35 * bv)
     oval = ((eu * eu + ev * ev).sqrt() - 1) * (1.35 * bv)
     return torch.where(s["shape"] == 0, box, torch.where(s["shape"] == 1, rounded, torch.where(s["shape"] == 2, bitten, oval)))
-
-
-def on_plane(
-    s: dict[str, Tensor],  # with aspect `[n, 1, 1]` and back `[n, 3, 3]`
-    height: int,
-    width: int,
-) -> tuple[Tensor, ...]:  # x, y, across, u, v, pixel
-    "The pixels of pictures: x and y in heights of the picture, across from 0 to 1, u and v on the number's plane, and a pixel's size there."
-    device = s["back"].device
-    y = ((torch.arange(height, device=device) + 0.5) / height).view(1, -1, 1)
-    across = ((torch.arange(width, device=device) + 0.5) / width).view(1, 1, -1)
-    x = across * s["aspect"]
-    a = s["back"][..., None, None]
-    far = a[:, 2, 0] * x + (a[:, 2, 1] * y + a[:, 2, 2])
-    u = (a[:, 0, 0] * x + (a[:, 0, 1] * y + a[:, 0, 2])) / far
-    v = (a[:, 1, 0] * x + (a[:, 1, 1] * y + a[:, 1, 2])) / far
-    return x, y, across, u, v, 0.5 * (s["aspect"] / width * a[:, 0, 0].abs() + a[:, 1, 1].abs() / height)
-
-
-def grain_at(u: Tensor, v: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n, h, w]`, 0 to 1
-    "The texture of each sample at these places of the plane."
-    i, j = ((c * s["texture_scale"] + s[name]).int() & (GRAIN - 1) for c, name in ((v, "texture_v"), (u, "texture_u")))
-    return textures().to(u.device).flatten().index_select(0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()).view(u.shape).float() * (1 / 255)
-
-
-def shine(
-    image: Tensor,  # float32 `[n, 3, h, w]`
-    s: dict[str, Tensor],
-    x: Tensor,
-    y: Tensor,
-    across: Tensor,  # as `on_plane` gives them
-) -> Tensor:  # the same shape
-    "The light on a scene, what is in its way, and how the camera exposes it."
-    light = 1 + s["fall_x"] * (across - 0.5) + s["fall_y"] * (y - 0.5)
-    line = s["cast_a"] * (x - 0.5 * s["aspect"]) + s["cast_b"] * (y - 0.5) + s["cast_c"]
-    image = image * (light * (1 - s["cast"] * (0.5 + line / s["cast_soft"]).clamp(0, 1)))[:, None]
-    if (s["glare"] > 0).any():
-        gx, gy = (across - s["glare_x"]) / s["glare_r"], (y - s["glare_y"]) / s["glare_r"]
-        spot = (1 - gx * gx - gy * gy).clamp(min=0)
-        image = image + (s["glare"] * spot * spot)[:, None]
-    if (s["wire"] > 0).any():
-        wire = (y - s["wire_y"] - s["wire_a"] * (across - 0.5)).abs() - s["wire"]
-        image = image * (1 - 0.75 * (0.5 - wire * y.shape[1]).clamp(0, 1) * (s["wire"] > 0))[:, None]
-    seen = s["cast_rgb"][:, :, None, None] * (s["exposure"] * s["contrast"])[:, None]
-    return image * seen + (s["haze"] * s["exposure"] * (1 - s["contrast"]))[:, None]
 
 
 def paint(
