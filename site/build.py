@@ -58,7 +58,7 @@ class Folder:
 
 def executed(root: Path, experiment: str) -> tuple[Path, str] | None:
     "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
-    for profile in PROFILES:
+    for profile in ("hour", *PROFILES):
         runs = (root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
         runs = [path for path in runs if path.parent.name.removeprefix("seed-").isdigit()]  # not those with parameters of their own
         if found := sorted(runs, key=lambda path: int(path.parent.name.split("-")[1])):

@@ -19,7 +19,7 @@ def results():
     wanted = "|".join(re.escape(p.stem) for p in NOTEBOOKS)
     command = [str(Path(sys.executable).with_name("nbdev-test")), "--n-workers", "2", "--do-print", "--file-re", f"^({wanted})", "nbs"]
     environment = os.environ | ENVIRONMENT
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
