@@ -173,7 +173,7 @@ def around(boxes: np.ndarray) -> np.ndarray:  # `[n, 4]` (cx, cy, w, h) -> (left
     "The box around all."
     return np.concatenate([(boxes[:, :2] - boxes[:, 2:] / 2).min(0), (boxes[:, :2] + boxes[:, 2:] / 2).max(0)])
 
-# %% ../nbs/05_reader.ipynb #4bb97c62
+# %% ../nbs/05_reader.ipynb #6a1e6df8
 SIDES = (96, 192)  # pixels of the longer side in the first look
 TALL, MARGIN = 36.0, 14.0  # pixels: a digit's height in the second look, and what is around the number
 LEAST = 0.3  # objectness of a digit
@@ -249,6 +249,7 @@ def find_numbers(
     detect: Callable,
     image: Image.Image,
     most: int = 1,  # numbers looked at from near by
+    near_looks: int = 3,  # at each, at most; 0: what the first look says
 ) -> list[Digits]:  # each in reading order, the most prominent first
     "The numbers in an image, after two looks."
     far = []
@@ -260,7 +261,7 @@ def find_numbers(
             if all(_prominence(number) > _prominence(far[k]) for k in known): far = [other for k, other in enumerate(far) if k not in known] + [number]
     found = []
     for number in sorted(far, key=_prominence, reverse=True)[:most]:
-        for _ in range(3):
+        for _ in range(near_looks):
             near, was = look_near(detect, image, number), around(number.box)
             groups = [near[group] for group in numbers_in(near)]
             best = max(groups, key=lambda g: _overlap(around(g.box), was), default=None)
@@ -301,7 +302,7 @@ def reading_of(number: Digits, calibration: Calibration) -> Reading:
     odds = calibration.slope * raw_score(number) + calibration.shift
     return Reading("".join(map(str, p.argmax(1))), (left, top, right - left, bottom - top), 1 / (1 + math.exp(-max(odds, -700))), p.max(1).tolist(), boxes)
 
-# %% ../nbs/05_reader.ipynb #0c49d7d4
+# %% ../nbs/05_reader.ipynb #7c4480e7
 MODEL = Path(find_spec("digitstudy").origin).with_name("reader.onnx")
 CARD = MODEL.with_suffix(".json")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -336,7 +337,9 @@ class Reader:
         model: str | Path | Callable | None = None,  # an ONNX file with its card beside it, or a function; the package's own, if not given
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
+        near_looks: int = 3,  # at each number, at most; 0: one look at the whole picture
     ):
+        self.near_looks = near_looks
         if model is not None and not isinstance(model, str | Path): self.detect, self.calibration = model, calibration or Calibration()
         else:
             path = Path(model or MODEL)
@@ -356,7 +359,7 @@ class Reader:
         "Up to `most` numbers in a picture."
         image = load_image(source)
         small = image.reduce(max(1, max(image.size) // ENOUGH))
-        numbers = find_numbers(self.detect, small, most)
+        numbers = find_numbers(self.detect, small, most, self.near_looks)
         for number in numbers: number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
         said = [reading_of(number, self.calibration) for number in numbers]
         return [reading for reading in said if reading.confidence >= self.calibration.least]
