@@ -17,7 +17,7 @@ from .config import StudyError
 
 # %% ../nbs/08_cli.ipynb #e5ff5821
 app = typer.Typer(help="Find a sequence of digits in an image, read it, say where it is: a reproducible study.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-Profile = Annotated[str, typer.Option(help="a section of settings.ini: smoke, laptop, hour or full")]
+Profile = Annotated[str, typer.Option(help="a section of settings.ini: smoke, laptop, hour, night or full")]
 Output = Annotated[str, typer.Option(help="folder for reports; reports/ of the checkout, if not given")]
 
 
@@ -81,7 +81,7 @@ def data(
 @app.command()
 def write(
     folder: Annotated[Path, typer.Argument(help="where train.h5, valid.h5 and test.h5 go")],
-    profile: Annotated[str, typer.Option(help="whose canvas and sizes: smoke, laptop, hour or full")] = "full",
+    profile: Annotated[str, typer.Option(help="whose canvas and sizes: smoke, laptop, hour, night or full")] = "full",
     min_digits: Annotated[int, typer.Option(help="the shortest sequence; 5: all have five digits")] = 1,
     seed: Annotated[int, typer.Option(help="of the sequences")] = 0,
 ):
