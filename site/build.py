@@ -18,7 +18,7 @@ from convert import Links, Missing, markdown, notebook_cells
 from sphinx.cmd.build import build_main
 
 SITE = Path(__file__).resolve().parent
-PROFILES = ("laptop", "full", "smoke")  # the first that has evidence is shown
+PROFILES = ("laptop", "night", "hour", "full", "smoke")  # the first that has evidence is shown
 GROUPS = {"study": "The study", "report": "Report", "modules": "How it is made", "benchmarks": "Benchmarks", "project": "The project"}
 NOT_YET = "Not executed yet: this is the notebook alone."
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}, "language_info": {"name": "python"}}
@@ -58,7 +58,7 @@ class Folder:
 
 def executed(root: Path, experiment: str) -> tuple[Path, str] | None:
     "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
-    for profile in ("hour", *PROFILES):
+    for profile in PROFILES if experiment != "reader" else ("night", "hour", *PROFILES):
         runs = (root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
         runs = [path for path in runs if path.parent.name.removeprefix("seed-").isdigit()]  # not those with parameters of their own
         if found := sorted(runs, key=lambda path: int(path.parent.name.split("-")[1])):
