@@ -173,7 +173,7 @@ def around(boxes: np.ndarray) -> np.ndarray:  # `[n, 4]` (cx, cy, w, h) -> (left
     "The box around all."
     return np.concatenate([(boxes[:, :2] - boxes[:, 2:] / 2).min(0), (boxes[:, :2] + boxes[:, 2:] / 2).max(0)])
 
-# %% ../nbs/05_reader.ipynb #d6675a93
+# %% ../nbs/05_reader.ipynb #6a1e6df8
 SIDES = (96, 192)  # pixels of the longer side in the first look
 TALL, MARGIN = 36.0, 14.0  # pixels: a digit's height in the second look, and what is around the number
 LEAST = 0.3  # objectness of a digit
@@ -208,14 +208,13 @@ def _sixteens(x: float) -> int: return max(16, 16 * math.ceil(x / 16 - 1e-9))
 
 
 def look(
-    detect: Callable,  # float32 `[1, 3, h, w]`, and whether it looks from near by -> `[1, 15, h/4, w/4]`
+    detect: Callable,  # float32 `[1, 3, h, w]` -> `[1, 15, h/4, w/4]`
     image: Image.Image,
     box: tuple[float, float, float, float],  # left, top, right, bottom of what is looked at
     size: tuple[int, int],  # width and height of the look
-    near: bool,
 ) -> Digits:  # in the image's pixels
     "The digits in a part of the image."
-    digits = digits_in(detect(part_of(image, box, size)[None], near)[0], LEAST)
+    digits = digits_in(detect(part_of(image, box, size)[None])[0], LEAST)
     scale = np.array([(box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]])
     digits.box = np.concatenate([digits.box[:, :2] * scale + box[:2], digits.box[:, 2:] * scale], 1)
     return digits
@@ -225,7 +224,7 @@ def look_far(detect: Callable, image: Image.Image, side: int) -> Digits:
     "The digits in the whole image, its longer side brought to `side` pixels."
     scale = side / max(image.size)
     size = _sixteens(image.width * scale), _sixteens(image.height * scale)
-    return look(detect, image, (0, 0, size[0] / scale, size[1] / scale), size, False)
+    return look(detect, image, (0, 0, size[0] / scale, size[1] / scale), size)
 
 
 def look_near(detect: Callable, image: Image.Image, number: Digits) -> Digits:
@@ -235,7 +234,7 @@ def look_near(detect: Callable, image: Image.Image, number: Digits) -> Digits:
     size = _sixteens((right - left) * scale + 2 * MARGIN), _sixteens((bottom - top) * scale + 2 * MARGIN)
     across, down = size[0] / scale / 2, size[1] / scale / 2
     x, y = (left + right) / 2, (top + bottom) / 2
-    return look(detect, image, (x - across, y - down, x + across, y + down), size, True)
+    return look(detect, image, (x - across, y - down, x + across, y + down), size)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:  # of two boxes by their corners
@@ -303,7 +302,7 @@ def reading_of(number: Digits, calibration: Calibration) -> Reading:
     odds = calibration.slope * raw_score(number) + calibration.shift
     return Reading("".join(map(str, p.argmax(1))), (left, top, right - left, bottom - top), 1 / (1 + math.exp(-max(odds, -700))), p.max(1).tolist(), boxes)
 
-# %% ../nbs/05_reader.ipynb #7b7773f5
+# %% ../nbs/05_reader.ipynb #7c4480e7
 MODEL = Path(find_spec("digitstudy").origin).with_name("reader.onnx")
 CARD = MODEL.with_suffix(".json")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -312,20 +311,16 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 def load_detector(
     path: Path,  # of an ONNX file
     threads: int = 1,
-) -> Callable:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it looks from near by, to `[n, 15, h/4, w/4]`
-    "A detector that runs in onnxruntime; one network for both looks, or one for each."
+) -> Callable:  # float32 `[n, 3, h, w]`, 0 to 255, to `[n, 15, h/4, w/4]`
+    "A detector that runs in onnxruntime."
     try: import onnxruntime
     except ImportError: raise StudyError("The reader needs onnxruntime: pip install onnxruntime.") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try: session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e: raise StudyError(f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`.") from None
-    names = [i.name for i in session.get_inputs()]
-    if names not in (["image"], ["image", "near"]): raise StudyError(f"{path} is not a model of a reader: make it with `digitstudy export`.")
-    def detect(images: np.ndarray, near: bool) -> np.ndarray:
-        given = {"image": np.ascontiguousarray(images, np.float32), "near": np.array(near)}
-        return session.run(None, {name: given[name] for name in names})[0]
-    return detect
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: np.ascontiguousarray(images, np.float32)})[0]
 
 
 def read_card(path: Path) -> dict:

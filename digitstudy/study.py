@@ -266,7 +266,7 @@ class Run:
         self.model, self.data = model, data
         now = train(
             model, data, loss, epochs or s.epochs, s.batch_size, s.learning_rate, self.seed, self.precision, probes, folder, identity,
-            self._title(part), watch=min(1000, max(64, s.test_examples // 8)),
+            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""), watch=min(1000, max(64, s.test_examples // 8)),
         )  # fmt: skip
         self.trained = now if self.trained is None else both_parts(self.trained, now)
         return self.trained
@@ -276,20 +276,14 @@ class Run:
         fit: Callable,  # of the keywords folder, identity and title; gives a `Trained`
         model: torch.nn.Module,
         source: str,  # where the training data come from, in words
-        part: str = "",  # its name, where a training has several parts, one after the other
-    ) -> Trained:  # of all parts so far
+    ) -> Trained:
         "Train `model` by another function than `train`. Its checkpoint stands for the parameters and the package's code, whatever else the notebook does."
         found = fingerprint(self.experiment)
         self.fingerprint = {"parameters": self.parameters, "source": source} | found
-        if self.trained is None: self.set_up = time.perf_counter() - self.began
-        self.model = model
-        identity = hashlib.sha256(json.dumps([self.parameters, source, found["definitions"], part], sort_keys=True).encode()).hexdigest()
-        (self.folder / part).mkdir(exist_ok=True)
-        now = fit(folder=self.folder / part, identity=identity, title=self._title(part))
-        self.trained = now if self.trained is None else both_parts(self.trained, now)
+        self.set_up, self.model = time.perf_counter() - self.began, model
+        identity = hashlib.sha256(json.dumps([self.parameters, source, found["definitions"]], sort_keys=True).encode()).hexdigest()
+        self.trained = fit(folder=self.folder, identity=identity, title=f"{self.experiment}, seed {self.seed}")
         return self.trained
-
-    def _title(self, part: str) -> str: return f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else "")
 
     @property
     def place(self) -> Path:
@@ -336,7 +330,7 @@ def both_parts(first: Trained, then: Trained) -> Trained:
     "A training in two parts, as one."
     def after(frame, **past): return frame.assign(**{name: frame[name] + n for name, n in past.items() if name in frame})
     seconds = {name: first.seconds[name] + then.seconds[name] for name in first.seconds}
-    curve = pd.concat([first.curve, after(then.curve, epoch=first.curve.epoch.max(), examples=first.examples, seconds=first.seconds["training"] + first.seconds["data"])], ignore_index=True)
+    curve = pd.concat([first.curve, after(then.curve, epoch=first.curve.epoch.max(), examples=first.examples)], ignore_index=True)
     probes = first.probes | {name: after(probe, examples=first.examples) for name, probe in then.probes.items()}
     examples = first.examples + then.examples
     return Trained(curve, probes, seconds, examples, examples / max(seconds["training"] + seconds["data"], 1e-9), then.resumed_from)

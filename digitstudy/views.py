@@ -87,7 +87,7 @@ def boxes_in_view(
     inside = torch.minimum(middle + sides / 2, limit) - (middle - sides / 2).clamp(min=0)
     return torch.cat([middle, sides], -1), inside.clamp(min=0).prod(-1) / sides.prod(-1).clamp(min=1e-3)
 
-# %% ../nbs/03_views.ipynb #7acdd810
+# %% ../nbs/03_views.ipynb #5361f07c
 NEAR = (24.0, 50.0)  # pixels of a digit's height in a near view
 FAR = (6.0, 63.0)  # and in a far one
 
@@ -99,12 +99,11 @@ def place_view(
     picture: tuple[int, int],  # height and width
     size: tuple[int, int],  # of the view
     turned: bool,  # whether views may be turned and stretched
-    near_share: float = 0.5,
 ) -> tuple[Tensor, Tensor]:  # centre `[n, 2]`, matrix `[n, 2, 2]`
     "Where a view is cut."
-    near, b = d.chance(near_share), d.between
+    near, b = d.chance(0.5), d.between
     wanted = torch.where(near, b(*NEAR), FAR[0] * (FAR[1] / FAR[0]) ** d.unit())
-    fits = 0.9 * tall * torch.minimum(size[1] / number[:, 2], size[0] / number[:, 3])  # a digit's height if the number fills the view
+    fits = 0.9 * size[1] * tall / number[:, 2]  # a digit's height if the number fills the width
     wanted = torch.where(near | d.chance(0.75), torch.minimum(wanted, fits), wanted)
     scale = (wanted / tall).clamp(max=5)
     stretch = (b(-0.15, 0.15) * turned).exp()
@@ -143,12 +142,11 @@ class Views:
         shares: dict[str, float],  # name -> how often
         size: tuple[int, int] = (64, 128),  # height and width of a view
         seed: int = 0,
-        near: float = 0.5,  # share of near views
         split: str = "train",
     ):
         if set(sources) != set(shares): raise StudyError(f"Views need a share for each source: there are {', '.join(sources)}, and shares for {', '.join(shares)}.")
         if size[0] % 16 or size[1] % 16: raise StudyError(f"Views of {size[0]}x{size[1]} cannot be: give multiples of 16.")
-        self.sources, self.shares, self.size, self.seed, self.near, self.key = sources, shares, size, seed, near, stream(seed, split)
+        self.sources, self.shares, self.size, self.seed, self.key = sources, shares, size, seed, stream(seed, split)
 
     @property
     def device(self) -> torch.device: return next(iter(self.sources.values())).device
@@ -189,7 +187,7 @@ class Views:
         box, parts = rescale(box, FRAME, picture), rescale(parts, FRAME, picture)
         tall = (parts[..., 3] * present).sum(1) / present.sum(1)
         plain = isinstance(source, Canvases)
-        centre, matrix = place_view(d, box, tall, picture, self.size, not plain, self.near)
+        centre, matrix = place_view(d, box, tall, picture, self.size, not plain)
         view = cut_view(image, centre, matrix, self.size)
         if not plain: view = recolour(view, d)
         boxes, visible = boxes_in_view(parts, centre, matrix, self.size)
