@@ -66,7 +66,7 @@ def empty_home(tmp_path):
     "words, says",
     [
         (["run", "weighted_los"], "There is no experiment 'weighted_los': choose one of"),
-        (["run", "weighted_loss", "--profile", "labtop"], "There is no profile 'labtop': choose one of smoke, laptop, hour, full."),
+        (["run", "weighted_loss", "--profile", "labtop"], "There is no profile 'labtop': choose one of smoke, laptop, hour, night, full."),
         (["run", "weighted_loss", "--set", "batchsize=8"], "weighted_loss has no parameter batchsize. Its parameters are profile (str)"),
         (["run", "weighted_loss", "--set", "batch_size=eight"], "batch_size=eight is not of type int"),
         (["run", "weighted_loss", "--set", "batch_size=8.5"], "must be of type int"),
