@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['EDGE', 'SLOPE', 'PAPERS', 'BOARDS', 'PENS', 'CHALKS', 'RULES', 'SMALLEST', 'LARGEST', 'DARK', 'stroke_fields',
-           'write_digits', 'draw_paper', 'paint_paper', 'PaperSpec', 'HandwrittenNumbers', 'sometimes']
+           'distorted', 'write_digits', 'draw_paper', 'paint_paper', 'PaperSpec', 'HandwrittenNumbers', 'sometimes']
 
 # %% ../nbs/03_handwriting.ipynb #2545746f
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,31 @@ def stroke_fields(
     side = images.shape[-1]
     large = _magnifier(side, TALL * 28 // 20, 1.25 * side / 28).to(images.device)
     grey = large @ images.double() @ large.T / 2**20  # whole numbers below 2**53 before the division: nothing is rounded
-    return (128.5 + 8 * SLOPE * (grey - EDGE)).floor().clamp(0, 255).to(torch.uint8)
+    field = (128.5 + 8 * SLOPE * (grey - EDGE)).floor().clamp(0, 255)
+    return torch.where(grey < 1, 0.0, field).to(torch.uint8)  # where there is no ink, it is as far away as on an empty strip
+
+# %% ../nbs/03_handwriting.ipynb #584bd4be
+def distorted(
+    bank: DigitBank,
+    copies: int = 3,  # of each digit, beside the digit itself
+    seed: int = 0,
+) -> DigitBank:  # `1 + copies` times as many digits
+    "The digits, and others as another hand might have written them; made on the CPU, so that they are the same for any device (Simard et al. 2003)."
+    images, side, key = bank.images.cpu(), bank.images.shape[-1], stream(seed + 2**20, bank.split)
+    parts = [images]
+    for index in torch.arange(copies * len(bank)).split(4096):
+        d = Draws(key, index, 56)
+        def b(low, high): return d.between(low, high).float()
+        angle, lean, across, down = b(-0.2, 0.2), b(-0.2, 0.2), b(0.88, 1.2), b(0.88, 1.2)
+        cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        theta = torch.stack([torch.stack([cos * across, (lean - sin) * down, none], 1), torch.stack([sin * across, cos * down, none], 1)], 1)
+        bend = torch.stack([b(-1.6, 1.6) for _ in range(50)], 1).view(-1, 2, 5, 5) * (2 / side)
+        grid = F.affine_grid(theta, (len(index), 1, side, side), align_corners=False) + F.interpolate(bend, (side, side), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+        bent = F.grid_sample(images[index % len(bank)].float()[:, None], grid, mode="bicubic", align_corners=False)[:, 0]
+        parts.append(bent.clamp(0, 255).round().to(torch.uint8))
+    sha = hashlib.sha256(f"{bank.sha256} {copies} {seed}".encode()).hexdigest()
+    return DigitBank(torch.cat(parts), bank.labels.cpu().repeat(1 + copies), bank.split, f"{bank.source}, {copies} of {copies + 1} distorted", sha)
+
 
 # %% ../nbs/03_handwriting.ipynb #652653fc
 def write_digits(
@@ -137,14 +162,17 @@ def paint_paper(
 # %% ../nbs/03_handwriting.ipynb #45abd202
 @dataclass(frozen=True)
 class PaperSpec:
-    "The size of the pictures, in pixels."
+    "The size of the pictures, in pixels, and how high digits are in them."
 
     height: int = 192
     width: int = 256
+    smallest: float = SMALLEST  # of a digit's height, in heights of the picture
+    largest: float = LARGEST
     max_digits: int = PLACES
 
     def __post_init__(self):
         if self.height < 64 or self.width < 64 or self.height % 8 or self.width % 8: raise StudyError(f"Pictures of paper of {self.height}x{self.width} pixels cannot be made: give at least 64x64, and multiples of 8.")
+        if not 0 < self.smallest <= self.largest < 1: raise StudyError(f"Digits from {self.smallest} to {self.largest} of a picture's height cannot be: give shares between 0 and 1, the smaller first.")
         if self.max_digits != PLACES: raise StudyError(f"Handwritten numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
 
 
@@ -191,7 +219,7 @@ class HandwrittenNumbers(OneByOne):
         digits = torch.where(present, self.bank.labels[which].long(), NO_DIGIT)
         strips, corners, length = write_digits(self.bank.images[which], present, d)
         aspect = torch.full_like(length, spec.width / spec.height)
-        high = SMALLEST * (LARGEST / SMALLEST) ** d.unit()  # any scale is as likely
+        high = spec.smallest * (spec.largest / spec.smallest) ** d.unit()  # any scale is as likely
         high = torch.minimum(high, 0.94 * aspect / length).clamp(max=0.8)
         wide = length * high / aspect
         number = {"count": count, "present": present, "slope": sometimes(d, 0.7, -0.3, 0.3), "aspect": aspect, "w": wide, "h": 1.1 * high}
