@@ -45,6 +45,7 @@ def documentation(call: str, module, level: int) -> tuple[str, str, str]:
     text = MarkdownRenderer(symbol, maxline=90)._repr_markdown_()
     if isinstance(symbol, type):
         text = text.replace("def ", "class ", 1).replace("*args, **kwargs", ", ".join(getattr(symbol, "_fields", ["..."])), 1)
+    text = re.sub(r"functools\.partial\(<class '[\w.]*?(\w+)'>", r"partial(\1", text)  # as it is written
     target = f"{module.__name__}.{name}"
     return name, target, f"({target})=\n{'#' * level} `{name}`\n\n{text}"
 
