@@ -490,6 +490,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'digitstudy.report._is_share': ('report.html#_is_share', 'digitstudy/report.py'),
                                    'digitstudy.report._of': ('report.html#_of', 'digitstudy/report.py'),
                                    'digitstudy.report.against_targets': ('report.html#against_targets', 'digitstudy/report.py'),
+                                   'digitstudy.report.before_and_after': ('report.html#before_and_after', 'digitstudy/report.py'),
                                    'digitstudy.report.beside_2017': ('report.html#beside_2017', 'digitstudy/report.py'),
                                    'digitstudy.report.beside_baseline': ('report.html#beside_baseline', 'digitstudy/report.py'),
                                    'digitstudy.report.break_down': ('report.html#break_down', 'digitstudy/report.py'),

@@ -73,7 +73,7 @@ def test_the_model_is_the_one_on_its_card():
     assert hashlib.sha256(model.read_bytes()).hexdigest() == card["sha256"] and model.stat().st_size < 5_000_000
     record = json.loads(
         (
-            ROOT / "reports" / card["trained"]["profile"] / "records" / "reader" / f"seed-{card['trained']['seed']}" / "record.json"
+            ROOT / "reports" / card["trained"]["profile"] / "records" / card["trained"]["experiment"] / f"seed-{card['trained']['seed']}" / "record.json"
         ).read_text()
     )
     for split, scores in card["scores"].items():
