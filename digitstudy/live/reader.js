@@ -1,0 +1,280 @@
+// digitstudy/reader.py in the browser: the same functions under the same names, in the same order. Its constants come from Python, in constants.js.
+//
+// A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
+
+import { CALIBRATION, CELL, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, TALL, TALLEST, WIDEST } from "./constants.js";
+import { reduce, resize } from "./pillow.js";
+
+const clip = (x, least, most) => Math.min(Math.max(x, least), most);
+const sum = (list) => list.reduce((a, b) => a + b, 0);
+const span = (list) => Math.max(...list) - Math.min(...list);
+const range = (n) => Array.from({ length: n }, (_, k) => k);
+
+/** The first entry whose key is highest. */
+function highest(list, key) {
+  let [best, top] = [null, -Infinity];
+  for (const entry of list) {
+    const value = key(entry);
+    if (value > top) [best, top] = [entry, value];
+  }
+  return best;
+}
+
+/** A rectangle (left, top, right, bottom) of a picture, resized to (width, height): floats [3, height, width], 0 to 255. */
+export function partOf(picture, box, size) {
+  const [left, top, right, bottom] = box;
+  const [width, height] = size;
+  const [across, down] = [width / (right - left), height / (bottom - top)];
+  const [x, y] = [clip(left, 0, picture.width - 1), clip(top, 0, picture.height - 1)];
+  const inside = [x, y, Math.max(Math.min(right, picture.width), x + 1), Math.max(Math.min(bottom, picture.height), y + 1)];
+  let [x0, x1] = [inside[0], inside[2]].map((x) => clip(Math.floor((x - left) * across + 0.5), 0, width));
+  let [y0, y1] = [inside[1], inside[3]].map((y) => clip(Math.floor((y - top) * down + 0.5), 0, height));
+  [x0, y0] = [Math.min(x0, width - 1), Math.min(y0, height - 1)];
+  [x1, y1] = [Math.max(x1, x0 + 1), Math.max(y1, y0 + 1)];
+  const seen = resize(picture, [x1 - x0, y1 - y0], inside);
+  const out = new Float32Array(3 * width * height);
+  for (let row = 0, to = 0; row < height; row++) {
+    const line = (clip(row, y0, y1 - 1) - y0) * seen.width;
+    for (let column = 0; column < width; column++, to++) {
+      const at = (line + clip(column, x0, x1 - 1) - x0) * 4;
+      for (let channel = 0; channel < 3; channel++) out[channel * width * height + to] = seen.data[at + channel];
+    }
+  }
+  return out;
+}
+
+/** The digits that a map of cells, [15, height, width], speaks of, the surest first. */
+export function digitsIn({ data, width, height }, least, most = 64) {
+  const area = width * height;
+  const threshold = Math.log(least / (1 - least));
+  const tops = [];
+  for (let row = 0, at = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, at++) {
+      if (data[at] > threshold && isHighest(data, width, height, row, column)) tops.push(at);
+    }
+  }
+  tops.sort((a, b) => data[b] - data[a]);
+  const kept = [];
+  for (const at of tops.slice(0, most)) {
+    const said = range(15).map((k) => data[k * area + at]);
+    const [column, row] = [at % width, Math.floor(at / width)];
+    const box = [(said[1] + column + 0.5) * CELL, (said[2] + row + 0.5) * CELL, ...said.slice(3, 5).map((s) => Math.exp(clip(s, -6, 6) + LOG_SIZE))];
+    if (kept.every((other) => apart(box, other.box))) kept.push({ box, sure: 1 / (1 + Math.exp(-said[0])), logits: said.slice(5) });
+  }
+  return kept;
+}
+
+function isHighest(data, width, height, row, column) {
+  for (let y = Math.max(row - 1, 0); y <= Math.min(row + 1, height - 1); y++) {
+    for (let x = Math.max(column - 1, 0); x <= Math.min(column + 1, width - 1); x++) {
+      if (data[y * width + x] > data[row * width + column]) return false;
+    }
+  }
+  return true;
+}
+
+function apart(a, b) {
+  const across = Math.abs(a[0] - b[0]) / Math.max(Math.min(a[2], b[2]), 0.35 * a[3]);
+  const down = Math.abs(a[1] - b[1]) / Math.min(a[3], b[3]);
+  return Math.max(across, down) > 0.5;
+}
+
+/** Which digits belong together: lists of indices, each in reading order. */
+export function numbersIn(digits) {
+  const owner = range(digits.length);
+  const root = (k) => (owner[k] === k ? k : root(owner[k]));
+  for (let a = 0; a < digits.length; a++) {
+    for (let b = 0; b < a; b++) if (together(digits[a].box, digits[b].box)) owner[root(a)] = root(b);
+  }
+  const groups = new Map();
+  for (let k = 0; k < digits.length; k++) groups.set(root(k), [...(groups.get(root(k)) ?? []), k]);
+  return [...groups.values()].map((group) => inOrder(digits, group));
+}
+
+function together(a, b) {
+  const [small, large] = [Math.min(a[3], b[3]), Math.max(a[3], b[3])];
+  if (small < 0.55 * large) return false;
+  const [across, down] = [Math.abs(a[0] - b[0]) - (a[2] + b[2]) / 2, Math.abs(a[1] - b[1]) - (a[3] + b[3]) / 2]; // gaps; negative: they overlap
+  const beside = across < 1.0 * large && down < -0.35 * large;
+  const above = across < -0.3 * Math.min(a[2], b[2]) && down < 0.3 * large;
+  return beside || above;
+}
+
+/** A number's digits as one reads them. */
+export function inOrder(digits, group) {
+  const [x, y] = [0, 1].map((axis) => span(group.map((k) => digits[k].box[axis])));
+  const axis = x >= y ? 0 : 1;
+  return [...group].sort((a, b) => digits[a].box[axis] - digits[b].box[axis]);
+}
+
+/** The box (left, top, right, bottom) around all digits. */
+export function around(digits) {
+  const boxes = digits.map(({ box: [cx, cy, w, h] }) => [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]);
+  return [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])));
+}
+
+const smaller = (picture, enough) => reduce(picture, Math.max(1, Math.floor(Math.max(picture.width, picture.height) / enough)));
+
+const sixteens = (x) => Math.max(16, 16 * Math.ceil(x / 16 - 1e-9));
+
+function scaled(digit, [x, y], [left, top] = [0, 0]) {
+  const [cx, cy, w, h] = digit.box;
+  return { ...digit, box: [cx * x + left, cy * y + top, w * x, h * y] };
+}
+
+/** The digits in a part of the picture, in the picture's pixels. */
+export async function look(detect, picture, box, size) {
+  const digits = digitsIn(await detect(partOf(picture, box, size), size), LEAST);
+  const scale = [(box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]];
+  return digits.map((digit) => scaled(digit, scale, box));
+}
+
+/** The digits in the whole picture, its longer side brought to `side` pixels. */
+export function lookFar(detect, picture, side) {
+  const scale = side / Math.max(picture.width, picture.height);
+  const size = [sixteens(picture.width * scale), sixteens(picture.height * scale)];
+  return look(detect, picture, [0, 0, size[0] / scale, size[1] / scale], size);
+}
+
+/** The digits around a number, from near by, so that they are `tall` pixels high. */
+export function lookNear(detect, picture, number, tall) {
+  const [left, top, right, bottom] = around(number);
+  const mean = sum(number.map((digit) => digit.box[3])) / number.length;
+  const scale = Math.min(tall / mean, (WIDEST - 2 * MARGIN) / (right - left), (TALLEST - 2 * MARGIN) / (bottom - top));
+  const size = [sixteens((right - left) * scale + 2 * MARGIN), sixteens((bottom - top) * scale + 2 * MARGIN)];
+  const [across, down] = [size[0] / scale / 2, size[1] / scale / 2];
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  return look(detect, picture, [x - across, y - down, x + across, y + down], size);
+}
+
+/** Intersection over union of two boxes by their corners. */
+export function overlap(a, b) {
+  const area = ([left, top, right, bottom]) => (right - left) * (bottom - top);
+  const sides = [0, 1].map((axis) => Math.max(Math.min(a[axis + 2], b[axis + 2]) - Math.max(a[axis], b[axis]), 0));
+  const both = sides[0] * sides[1];
+  return both / Math.max(area(a) + area(b) - both, 1e-9);
+}
+
+const prominence = (number) => sum(number.map((digit) => digit.sure * Math.sqrt(digit.box[3])));
+
+/** Logarithms of probabilities. */
+export function logSoftmax(logits) {
+  const top = Math.max(...logits);
+  const rest = Math.log(sum(logits.map((x) => Math.exp(x - top))));
+  return logits.map((x) => x - top - rest);
+}
+
+/** Of what is seen, the number that was there. */
+function again(near, was) {
+  const number = highest(numbersIn(near).map((group) => group.map((k) => near[k])), (g) => overlap(around(g), was));
+  return number && overlap(around(number), was) > 0 ? number : null;
+}
+
+/** The log odds that every digit is there and right, as the detector says. */
+export function rawScore(number) {
+  const logP = Math.min(sum(number.map((digit) => Math.max(...logSoftmax(digit.logits)) + Math.log(digit.sure))), -1e-9);
+  return logP - Math.log(-Math.expm1(logP));
+}
+
+/** The mean of several looks at one number: of those that see as many digits as the surest one does. */
+export function agreed(looks) {
+  const best = highest(looks, rawScore);
+  const same = looks.filter((look) => look.length === best.length);
+  const mean = (lists) => lists[0].map((_, k) => sum(lists.map((list) => list[k])) / lists.length);
+  return best.map((_, k) => ({
+    box: mean(same.map((look) => look[k].box)),
+    sure: mean(same.map((look) => [look[k].sure]))[0],
+    logits: mean(same.map((look) => logSoftmax(look[k].logits))),
+  }));
+}
+
+/** Up to `most` numbers in a picture after two looks, the most prominent first; `tall` are the digits' heights in the looks from near by. */
+export async function findNumbers(detect, picture, most = 1, tall = TALL) {
+  let far = [];
+  const small = smaller(picture, ENOUGH_FAR);
+  for (const side of SIDES) {
+    const digits = (await lookFar(detect, small, side)).map((digit) => scaled(digit, [picture.width / small.width, picture.height / small.height]));
+    for (const group of numbersIn(digits)) {
+      const number = group.map((k) => digits[k]);
+      const known = far.filter((other) => overlap(around(number), around(other)) > 0.1);
+      if (known.every((other) => prominence(number) > prominence(other))) far = [...far.filter((other) => !known.includes(other)), number];
+    }
+  }
+  const found = [];
+  far.sort((a, b) => prominence(b) - prominence(a));
+  for (let number of far.slice(0, most)) {
+    const looks = [];
+    for (const height of tall) {
+      let near;
+      for (let time = 0; time < 3; time++) {
+        const was = around(number);
+        near = again(await lookNear(detect, picture, number, height), was);
+        if (!near) break;
+        number = near;
+        if (overlap(around(number), was) > 0.75) break;
+      }
+      if (near) looks.push(near);
+    }
+    found.push(looks.length ? agreed(looks) : number);
+  }
+  return found;
+}
+
+/** The answer that a number is: digits, box (left, top, width, height), confidence, and each digit's confidence, log-probabilities and box. */
+export function readingOf(number, calibration = CALIBRATION) {
+  const logP = number.map((digit) => logSoftmax(digit.logits.map((x) => x / calibration.temperature)));
+  const [left, top, right, bottom] = around(number);
+  const odds = calibration.slope * rawScore(number) + calibration.shift;
+  return {
+    digits: logP.map((p) => p.indexOf(Math.max(...p))).join(""),
+    box: [left, top, right - left, bottom - top],
+    confidence: 1 / (1 + Math.exp(-Math.max(odds, -700))),
+    digitConfidence: logP.map((p) => Math.exp(Math.max(...p))),
+    digitBoxes: number.map(({ box: [cx, cy, w, h] }) => [cx - w / 2, cy - h / 2, w, h]),
+    logP,
+  };
+}
+
+/** The answer to a picture of which a smaller one was looked at; null for no number. */
+function answer(number, picture, small) {
+  const scale = [picture.width / small.width, picture.height / small.height];
+  const reading = number && readingOf(number.map((digit) => scaled(digit, scale)));
+  return reading && reading.confidence >= CALIBRATION.least ? reading : null;
+}
+
+/** The most prominent number in a picture, in its own pixels; null for no number. */
+export async function read(detect, picture) {
+  const small = smaller(picture, ENOUGH);
+  const [number] = await findNumbers(detect, small);
+  return answer(number, picture, small);
+}
+
+// What follows has no twin in Python: a camera's frames.
+
+const WHOLE_EVERY = 3; // frames: how often the whole picture is looked at though the last number is still there
+
+/**
+ * `await follower.read(picture)` reads a frame in less time: it looks where the number was in the frame before, and only once. The heights at
+ * which Python looks take turns, for the answers of several frames are weighed together anyway.
+ */
+export class Follower {
+  number = null;
+  frame = 0;
+
+  constructor(detect) {
+    this.detect = detect;
+  }
+
+  async read(picture) {
+    const small = smaller(picture, ENOUGH);
+    const tall = TALL[this.frame % TALL.length];
+    const was = this.frame++ % WHOLE_EVERY ? this.number : null;
+    this.number = (was && (await this.stillThere(small, was, tall))) ?? (await findNumbers(this.detect, small, 1, [tall]))[0];
+    return answer(this.number, picture, small);
+  }
+
+  async stillThere(picture, was, tall) {
+    const number = again(await lookNear(this.detect, picture, was, tall), around(was));
+    return number && overlap(around(number), around(was)) > 0.75 ? number : null;
+  }
+}
