@@ -1,4 +1,4 @@
-"""Every module notebook runs, with the assertions in it; every benchmark, small and rough."""
+"""Every module notebook runs, with the assertions in it; every benchmark, small and rough; and the explorer."""
 
 import os
 import subprocess
@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import ENVIRONMENT, ROOT
 
-NOTEBOOKS = [*sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb")), *sorted((ROOT / "nbs" / "benchmarks").glob("*.ipynb"))]
+NOTEBOOKS = [
+    *sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb")),
+    *sorted((ROOT / "nbs" / "benchmarks").glob("*.ipynb")),
+    ROOT / "nbs" / "explorer.ipynb",
+]
 
 
 @pytest.fixture(scope="session")
