@@ -1,6 +1,7 @@
 """From a notebook as nbdev knows it to cells that MyST understands: documentation, folded code, tidy outputs, links between pages."""
 
 import ast
+import functools
 import importlib
 import json
 import os
@@ -8,12 +9,14 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import nbdev.processors
 import nbformat
 from fastcore.docments import MarkdownRenderer
 from fastcore.nbio import dict2nb
 from nbdev.process import NBProcessor
 from nbdev.processors import add_show_docs, clean_magics, hide_, hide_line, rm_header_dash
 
+nbdev.processors.get_config = functools.cache(nbdev.processors.get_config)  # which parses pyproject.toml for every cell
 EXPORTS = {"export", "exporti", "exports"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -151,8 +154,14 @@ class Links:
     def to(self, page, text: str, link: str, image: bool = False) -> str:
         "A link, as the site needs it; a folder has nothing to link to."
         written = f"{'!' * image}[{text}]({{}})"
-        if re.match(r"[a-z]+:|#|/", link):
+        if re.match(r"(?!source:)[a-z]+:|#|/", link):
             return written.format(link)
+        if link == "live":  # not a page of Sphinx's
+            return f'<a href="{"../" * page.name.count("/")}live/index.html">{text}</a>'
+        if (
+            link.startswith("source:") and (path := self.root / link.removeprefix("source:")).is_file()
+        ):  # itself, not the page that shows it
+            return download(text, self.file(path))
         name, _, anchor = unquote(link).partition("#")
         for start in (page.shown, page.source):
             path = Path(os.path.normpath(start.parent / name))
