@@ -182,7 +182,6 @@ async function follow() {
     times.push(now);
     while (now - times[0] > 2000) times.shift();
     const pace = times.length > 1 ? (times.length - 1) / ((now - times[0]) / 1000) : 0;
-    stage.dataset.frames = frame + 1;
     show(steady.next(reading, now), [width, height], `${pace.toFixed(0)} frames a second`);
   }
 }

@@ -79,7 +79,8 @@ export class Steady {
     }
     here?.add(reading);
     this.places = this.places.filter((place) => place.seen > FORGOTTEN * place.all);
-    const best = this.places.filter((place) => place.seen >= SHOWN * place.all).sort((a, b) => b.seen - a.seen)[0];
+    const shown = this.places.filter((place) => place.seen >= SHOWN * place.all && place.said.length > 1); // one frame alone may be mistaken
+    const best = shown.sort((a, b) => b.seen - a.seen)[0];
     return best ? best.answer() : null;
   }
 }
