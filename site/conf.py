@@ -24,6 +24,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_last_updated_fmt = None
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is; without it the theme complains
 html_theme_options = {
     "logo": {"text": "digitstudy", "alt_text": "digitstudy: to the front page"},
     "home_page_in_toc": True,

@@ -13,7 +13,7 @@ from evidence import PROFILES, Evidence, in_order
 UNDER = {"story": "study/", "reports": "report/", "benchmarks": "benchmarks/", "reference": "modules/"}  # a page and those below it
 GROUPS = {
     "The study": ("story", "reports", "benchmarks", "method"),
-    "How to": ("howto/",),
+    "How to": ("howto/run", "howto/add", "howto/gpu", "howto/images", "howto/train"),
     "Reference": ("reference",),
     "The project": ("project/",),
 }
@@ -31,7 +31,7 @@ class Page:
     note: str = ""  # what a reader should know about where it comes from
     extra: str = ""  # Markdown for its end
     label: str = ""  # what the navigation calls it; its title, if empty
-    folded: bool = False  # whether its code is
+    hidden: bool = False  # whether its code is
     cells: list = field(default_factory=list)
 
 
@@ -94,7 +94,7 @@ class Site:
             files = [f.relative_to(folder) for kind in ("tables", "figures") for f in sorted((folder / kind).glob("*.*"))]
             extra = "## Tables and figures as files\n\n" + "\n".join(f"- [{f}]({f})" for f in files) if files else ""
             note = f"Executed with profile `{profile}`."
-            pages.append(Page(f"report/{profile}", folder / "report.ipynb", source, note, extra, f"Profile {profile}", folded=True))
+            pages.append(Page(f"report/{profile}", folder / "report.ipynb", source, note, extra, f"Profile {profile}", hidden=True))
         return pages or [Page("report/report", source, source, NOT_YET)] * source.is_file()
 
     @cached_property
@@ -113,14 +113,14 @@ class Site:
             *self.reports(),
             *(Page(f"modules/{path.stem[3:]}", path, path) for path in modules),
             *self.benchmarks(),
-            *(Page(f"project/{name.lower()}", path, path) for name in ("CHANGELOG", "CONTRIBUTING") if (path := self.root / f"{name}.md").is_file()),
+            *(Page(f"project/{path.stem.lower()}", path, path) for path in sorted(self.root.glob("C*.md"))),  # changelog, contributing
         ]  # fmt: skip
 
     def contents(self, names: tuple[str, ...], caption: str = "") -> str:
         "A table of contents of the pages with these names, or below these folders."
         pages = [page for name in names for page in self.pages if page.name == name or (name.endswith("/") and page.name.startswith(name))]
         lines = [f"{page.label} </{page.name}>" if page.label else f"/{page.name}" for page in pages]
-        return f":::{{toctree}}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(lines) + "\n:::"
+        return ":::{toctree}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(lines) + "\n:::"
 
     def filled(self, path: Path) -> str:
         "A page of `site/pages` with its numbers."
@@ -144,8 +144,8 @@ class Site:
         for cell in page.cells:
             if cell.cell_type == "markdown":
                 cell.source = links.prose(page, cell.source)
-            elif page.folded:
-                cell.metadata.tags = sorted({*cell.metadata.tags, "hide-input"})
+            elif page.hidden:
+                cell.metadata.tags = ["remove-input"]
             for output in cell.get("outputs", []):
                 if text := output.get("data", {}).get("text/markdown"):
                     output.data["text/markdown"] = links.prose(page, text)

@@ -66,11 +66,23 @@ def tags(directives: dict[str, str]) -> set[str]:
     return removed | ({"hide-input"} if (EXPORTS | {"code-fold"}) & directives.keys() else set())
 
 
-def alternative(text: str) -> str:
-    "For who cannot see a picture: the first sentence of the paragraph that introduces it, or the heading above it."
-    paragraph = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text.strip().split("\n\n")[-1])
+@functools.cache
+def drawn_by(name: str) -> str:
+    "What a function of the package that draws says of itself, in its first sentence."
+    for module in ("pictures", "sequences", "report", "explore"):
+        if drawing := getattr(importlib.import_module(f"digitstudy.{module}"), name, None):
+            return drawing.__doc__.split(". ")[0].rstrip(".") + ". "
+    return ""
+
+
+def alternative(cell, prose: str) -> str:
+    "For who cannot see a picture: its `fig-alt`; or what draws it, and the first sentence of the paragraph or heading before it."
+    if told := cell.directives_.get("fig-alt"):
+        return told
+    drawn = "".join(drawn_by(name) for name in dict.fromkeys(re.findall(r"\bshow_\w+", cell.source)))
+    paragraph = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", prose.strip().split("\n\n")[-1])
     sentences, heading = (" ".join(re.sub(what, "", paragraph, flags=re.MULTILINE).split()) for what in (r"^#+ .*$|[>*`_]", r"[#>*`_]"))
-    return re.split(r"(?<=[.:!?]) ", sentences or heading)[0].rstrip(":") or "Figure"
+    return drawn + re.split(r"(?<=[.:!?]) ", sentences or heading)[0].rstrip(":")
 
 
 def code_cell(old, prose: str):
@@ -78,7 +90,7 @@ def code_cell(old, prose: str):
     kept = ("cell_type", "source", "metadata", "outputs", "execution_count")
     cell = nbformat.from_dict(json.loads(json.dumps({k: old[k] for k in kept if k in old})))
     cell.metadata.tags = sorted({*cell.metadata.get("tags", []), *tags(old.directives_)})
-    cell.metadata.mystnb = {"image": {"alt": alternative(prose)}}
+    cell.metadata.mystnb = {"image": {"alt": alternative(old, prose)}}
     if only_imports(cell.source):
         cell.metadata.tags.append("hide-input")
         cell.metadata.mystnb |= {"code_prompt_show": "Imports", "code_prompt_hide": "Imports"}
