@@ -177,6 +177,7 @@ class Links:
         name, _, anchor = unquote(link).partition("#")
         for start in (page.shown, page.source):
             path = Path(os.path.normpath(start.parent / name))
+            path = path.with_name("report.ipynb") if path.with_name("report.ipynb") in self.places else path  # README.md shows the same
             if path in self.places:
                 return written.format(f"/{self.places[path]}{path.suffix}" + (f"#{anchor}" if anchor else ""))
             if path.is_dir():

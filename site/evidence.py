@@ -34,7 +34,7 @@ def count(n: int, what: str) -> str:
 
 def as_text(metric: str, value: float) -> str:
     "A measure as the tables have it: shares with three digits behind the point, px² with three digits."
-    return f"{value:.3g}" if metric == PLACED else f"{value:.3f}"
+    return f"{value:.3f}" if metric != PLACED else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 class Evidence:
@@ -210,7 +210,7 @@ def figure(panels: list[tuple[str, list[tuple[str, str, list[float]]]]]) -> str:
     "Panels of rows of dots, in HTML: text that wraps and colours that follow the page. A row is a label, a kind and its values."
     drawn, told = [], []
     for metric, rows in panels:
-        title = METRICS[metric] + (", test" if metric == READ else ", test, logarithmic: further left is better")
+        title = METRICS[metric] + (", test" if metric == READ else ", test (log)")
         lines = []
         for label, kind, values in rows:
             mean = as_text(metric, sum(values) / len(values))

@@ -40,7 +40,9 @@ def readme(notebook: Path) -> str:
         if cell.cell_type == "markdown":
             parts.append(cell.source)
             continue
-        for data in (out.get("data", {}) for out in cell.outputs):
+        if said := [out.text for out in cell.outputs if out.output_type == "stream"]:
+            sys.exit(f"The front page would show {said[0]!r}: change the cell that prints it.")
+        for data in (out.data for out in cell.outputs):
             if "image/png" in data:
                 parts.append(f"![{re.search(r'fig-alt: (.+)', cell.source)[1]}]({PICTURE.name})")
             elif "text/markdown" in data:
