@@ -82,8 +82,17 @@ function invite(text, button = "") {
 
 /** Shows one of the stage's pictures, or none of them. */
 function setStage(element, width = 4, height = 3) {
-  for (const each of [video, still, $("pad")]) each.hidden = each !== element;
+  for (const each of [still, $("pad")]) each.hidden = each !== element;
   stage.style.setProperty("--ratio", Math.min(Math.max(width / height, 3 / 4), 2));
+}
+
+/** Shows a bitmap on the stage. */
+function paint(bitmap) {
+  const { width, height } = bitmap;
+  if (still.width !== width || still.height !== height) Object.assign(still, { width, height });
+  still.getContext("2d").drawImage(bitmap, 0, 0);
+  still.classList.toggle("mirrored", isMirrored());
+  setStage(still, width, height);
 }
 
 /** Does something that may go wrong, and says so if it does. */
@@ -138,11 +147,14 @@ async function startCamera(id) {
     tell(new Trouble("The camera stopped: connect it again and start it."));
   };
   video.srcObject = stream;
-  await video.play();
+  await video.play().catch((error) => {
+    if (mine === turn) throw error; // else it was stopped meanwhile
+  });
+  if (mine !== turn) return;
   invite("");
-  setStage(video, video.videoWidth, video.videoHeight);
   for (const name of ["freeze", "mirror", "stop"]) $(name).disabled = false;
   await listCameras(track.getSettings().deviceId);
+  if (mine !== turn) return;
   $("freeze").focus();
   await follow();
 }
@@ -167,17 +179,23 @@ async function listCameras(id) {
   $("cameras").hidden = cameras.length < 2;
 }
 
-/** Reads one frame after another, each when the one before is done, until something else is shown. */
+/**
+ * Reads one frame after another, each when the one before is done, until something else is shown. What is seen is the frame that was read and
+ * not the camera's newest one, so that the answer is always where the number is.
+ */
 async function follow() {
   const mine = ++turn;
   const [steady, times] = [new Steady(), []];
-  await ready;
-  for (let frame = 0; ; frame++) {
+  for (let frame = 0; ; ) {
     await nextFrame();
-    if (mine !== turn || !read) return;
-    const [width, height] = [video.videoWidth, video.videoHeight];
-    const reading = await read(pixelsOf(video, width, height), frame);
     if (mine !== turn) return;
+    const bitmap = await createImageBitmap(video);
+    const { width, height } = bitmap;
+    const reading = read && (await read(pixelsOf(bitmap, width, height), frame++));
+    if (mine !== turn) return;
+    paint(bitmap);
+    bitmap.close();
+    if (!read) continue; // still loading
     const now = performance.now();
     times.push(now);
     while (now - times[0] > 2000) times.shift();
@@ -189,22 +207,19 @@ async function follow() {
 async function freeze() {
   const frozen = !isFrozen();
   press("freeze", frozen);
-  if (frozen) return showStill(video, video.videoWidth, video.videoHeight);
-  setStage(video, video.videoWidth, video.videoHeight);
-  await follow();
+  if (frozen) await readStill(++turn, pixelsOf(still, still.width, still.height));
+  else await follow();
 }
 
 // ---------------------------------------------------------------- photos, drawings
 
 /** Shows a picture that stands still, and reads it with all looks. */
-async function showStill(source, width, height) {
+async function showStill(bitmap) {
   const mine = ++turn;
   invite("");
-  Object.assign(still, { width, height });
-  still.getContext("2d").drawImage(source, 0, 0);
-  still.classList.toggle("mirrored", isMirrored());
-  setStage(still, width, height);
-  await readStill(mine, pixelsOf(source, width, height));
+  paint(bitmap);
+  await readStill(mine, pixelsOf(bitmap, bitmap.width, bitmap.height));
+  bitmap.close();
 }
 
 async function readStill(mine, picture) {
@@ -219,9 +234,7 @@ async function readStill(mine, picture) {
 
 async function openPhoto(file) {
   setMode("photo");
-  const bitmap = await bitmapOf(file);
-  await showStill(bitmap, bitmap.width, bitmap.height);
-  bitmap.close();
+  await showStill(await bitmapOf(file));
 }
 
 const pad = new Pad($("pad"), () => attempt(readPad));
@@ -229,6 +242,7 @@ const pad = new Pad($("pad"), () => attempt(readPad));
 async function readPad() {
   const mine = ++turn;
   for (const name of ["undo", "clear"]) $(name).disabled = !pad.strokes.length;
+  invite(pad.strokes.length ? "" : "Write a number here.");
   if (!pad.strokes.length) return showNothing();
   await readStill(mine, pixelsOf($("pad"), $("pad").width, $("pad").height));
 }
@@ -261,7 +275,6 @@ function enterMode() {
     invite("Drop a photo here, paste one, or choose one.");
   }
   if (mode() === "draw") {
-    invite("");
     setStage($("pad"));
     attempt(readPad);
   }
@@ -282,12 +295,13 @@ onClick("stop", stopCamera);
 onClick("freeze", freeze);
 onClick("mirror", () => {
   press("mirror", !isMirrored());
-  for (const each of [video, still]) each.classList.toggle("mirrored", isMirrored());
+  still.classList.toggle("mirrored", isMirrored());
   drawMarks($("marks"), shown.reading, shown.size, isMirrored());
 });
 $("camera").addEventListener("change", () => attempt(() => startCamera($("camera").value)));
 onClick("choose", () => $("file").click());
 $("file").addEventListener("change", () => attempt(() => openPhoto(pictureFile($("file"), "No photo was chosen: choose one."))));
+$("pad").addEventListener("pointerdown", () => invite(""));
 onClick("undo", () => pad.takeBack(1));
 onClick("clear", () => pad.takeBack(pad.strokes.length));
 onClick("copy", async () => {

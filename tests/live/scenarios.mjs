@@ -30,14 +30,25 @@ async function open({ args = [], permissions = [], block = [], size = [1280, 800
 }
 
 const text = (page, id) => page.locator(`#${id}`).textContent();
-const digits = async (page) => (await page.locator("#digits b").allTextContents()).join("");
+const digits = async (page) => (await now(page)).digits;
 const trouble = async (page) => ((await page.locator("#trouble").isVisible()) ? text(page, "trouble") : "");
+
+/** What the page says at one moment. */
+function now(page) {
+  return page.evaluate(() => ({
+    digits: [...document.querySelectorAll("#digits b")].map((b) => b.textContent).join(""),
+    verdict: document.querySelector("#verdict").textContent,
+    pace: parseInt(document.querySelector("#pace").textContent),
+  }));
+}
+
 const keep = (page, shot) => told.shots && page.screenshot({ path: `${told.shots}/${shot}.png`, fullPage: true });
 
 /** What is said of a picture that stands still, once it is. */
 async function answer(page) {
   await page.waitForFunction(() => document.querySelector("#verdict").textContent || !document.querySelector("#trouble").hidden);
-  return { digits: await digits(page), verdict: await text(page, "verdict"), trouble: await trouble(page) };
+  const { digits, verdict } = await now(page);
+  return { digits, verdict, trouble: await trouble(page) };
 }
 
 /** Does something that makes the page read anew. */
@@ -124,11 +135,11 @@ const scenarios = {
   async camera() {
     const { browser, page, faults } = await open({ args: [...FAKE, "--use-fake-ui-for-media-stream"], permissions: ["camera", "clipboard-read", "clipboard-write"] });
     await page.click("#start");
-    await page.waitForSelector("#video", { state: "visible" });
+    await page.waitForSelector("#still", { state: "visible" });
     await sleep(1000); // the pace needs a moment
     const said = [];
     for (const start = Date.now(); Date.now() - start < told.milliseconds; await sleep(100)) {
-      said.push({ digits: await digits(page), verdict: await text(page, "verdict"), pace: parseInt(await text(page, "pace")) });
+      said.push(await now(page));
     }
     await page.waitForFunction((number) => [...document.querySelectorAll("#digits b")].map((b) => b.textContent).join("") === number, told.number);
     await keep(page, "camera");
@@ -139,13 +150,13 @@ const scenarios = {
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     await page.click("#mirror");
     const mirrored = await frameDrawn(page);
-    const announced = await page.waitForFunction(() => document.querySelector("#said").textContent).then((said) => said.jsonValue());
+    await page.waitForFunction((number) => document.querySelector("#said").textContent === [...number].join(" "), told.number); // announced
     await page.click("#freeze");
     await page.waitForFunction(() => / frames a second/.test(document.querySelector("#pace").textContent));
     await page.click("#stop");
     const stopped = { invited: await text(page, "invited"), live: await page.evaluate(() => Boolean(document.querySelector("#video").srcObject)) };
     await browser.close();
-    return { said, frozen, still, drawn, mirrored, copied, announced, stopped, faults };
+    return { said, frozen, still, drawn, mirrored, copied, stopped, faults };
   },
 
   /** Photos that are dropped, pasted, chosen and picked from the gallery by keyboard, and files that are none. */
@@ -241,12 +252,13 @@ const scenarios = {
     const { browser, page, faults } = await open({ args: [...FAKE, "--use-fake-ui-for-media-stream"], permissions: ["camera"] });
     const bytes = await page.evaluate(() => performance.getEntriesByType("resource").reduce((sum, entry) => sum + entry.decodedBodySize, 0));
     await page.click("#start");
-    await page.waitForSelector("#video", { state: "visible" });
+    await page.waitForSelector("#still", { state: "visible" });
     await sleep(3000);
     const [paces, said, start, processor] = [[], [], performance.now(), processorSeconds()];
     for (let k = 0; k < told.seconds; k++) {
-      paces.push(parseInt(await text(page, "pace")));
-      said.push(await digits(page));
+      const { pace, digits } = await now(page);
+      paces.push(pace);
+      said.push(digits);
       await sleep(1000);
     }
     const shares = { processor: processorSeconds() - processor, elapsed: (performance.now() - start) / 1000 };
