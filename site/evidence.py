@@ -100,13 +100,13 @@ class Evidence:
     def provenance(self, experiment: str) -> str:
         "What stands behind an experiment's numbers, and where to look further."
         runs = self.records[experiment]
-        data = {data_of(run) for run in runs}
-        kind = f" on {data.pop()}" if len(data) == 1 and len(next(iter(data))) < 30 else ""
+        data = ", ".join(sorted({data_of(run) for run in runs}))
+        where = f", on {data}" if experiment in set(published().experiment) else ""
         said = verdicts(self.runs(self.profile[experiment]), experiment)
         claims = "".join(f"\n- {row['2017 says']}: **{row['verdict']}**" for row in said.to_dict("records"))
         notebook = f"nbs/experiments/{catalogue()[experiment].name}"
         return (
-            f":::{{container}} evidence\nProfile `{self.profile[experiment]}`, {self.seeds(experiment)}{kind}. "
+            f":::{{container}} evidence\nProfile `{self.profile[experiment]}`, {self.seeds(experiment)}{where}. "
             f"[Executed notebook](../../{notebook}) · [its source](source:{notebook})"
             + (f"\n\n2017 says, and our records:\n{claims}" if claims else "")
             + "\n:::"
@@ -140,8 +140,9 @@ class Evidence:
         "What a reader reads of each kind of picture, between the best of 2017 and what it must reach."
         rows = []
         for target in (t for t in TARGETS if t.measure == READ):
-            rows += [(f"{target.on}: 2017", "old", [target.diary])] if target.diary else []
-            rows += [(target.on, "ours", list(self.of(experiment, READ, target.split))), ("target", "other", [target.value])]
+            rows.append((target.on, "ours", list(self.of(experiment, READ, target.split))))
+            rows += [("2017", "old", [target.diary])] if target.diary else []
+            rows.append(("target", "other", [target.value]))
         return figure([(READ, rows)]) + "\n\n" + self.provenance(experiment)
 
     def table(self, path: str, *columns: str) -> str:
@@ -151,6 +152,11 @@ class Evidence:
 
     def weights(self, name: str) -> str:
         return f"{self.records[name][0].model['parameters']:,}"
+
+    def hours(self, name: str) -> str:
+        "How long the first run trained, and on what."
+        cost, made = self.records[name][0].cost, self.records[name][0].environment
+        return f"{cost['seconds_training'] / 3600:.1f} hours on {made['device']} ({made['processor']}, {made['cores']} cores)"
 
     def spread(self) -> float:
         "The largest difference in what two seeds of one experiment read, on canvases, test."
