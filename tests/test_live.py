@@ -127,6 +127,13 @@ def test_a_number_before_the_camera(folder, address, tmp_path):
     assert seen["stopped"]["invited"].startswith("Hold a number before the camera") and not seen["stopped"]["live"]
 
 
+def test_another_camera_is_chosen_and_one_that_stops_is_told(address):
+    seen = play("cameras", address)
+    assert seen["faults"] == [] and len(seen["offered"]) == 2
+    assert {seen["first"], seen["second"]} == set(seen["offered"])
+    assert seen["said"] == "The camera stopped: connect it again and start it."
+
+
 @pytest.mark.parametrize("size", [(1280, 800), PHONE], ids=["desktop", "phone"])
 def test_photos_by_every_way(address, tmp_path, size):
     (tmp_path / "odd.jpg").write_text("<!doctype html><title>404</title>")
@@ -154,6 +161,11 @@ def test_drawings_are_read_as_they_are_written(address):
     seen = play("drawing", address, digits=[[one], [seven], [ring(0.56)]], size=(1280, 800), dark=False)
     assert seen["faults"] == []
     assert seen["written"] == ["1", "17", "170"] and seen["less"] == "17" and seen["cleared"] == ["", True]
+
+
+def test_the_page_opens_without_a_network(address, folder):
+    seen = play("offline", address, folder=str(folder), digits=[stroke((0.3, 0.35), (0.42, 0.35), (0.35, 0.66))])
+    assert seen["faults"] == [] and seen["written"]["digits"] == "7" and not seen["written"]["trouble"]
 
 
 def test_what_is_missing_is_said(address, folder, tmp_path):

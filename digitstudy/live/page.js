@@ -225,6 +225,7 @@ async function showStill(bitmap) {
 async function readStill(mine, picture) {
   const size = [picture.width, picture.height];
   showNothing();
+  $("pace").textContent = "Reading …";
   await ready;
   if (!read || mine !== turn) return;
   const start = performance.now();
@@ -356,3 +357,5 @@ async function load() {
 
 const ready = load();
 enterMode();
+const here = ["127.0.0.1", "localhost"].includes(location.hostname); // served by this machine, which is always within reach
+if (!here) navigator.serviceWorker?.register("offline.js", { type: "module" }).catch(() => {}); // a browser that cannot keep the page needs the network

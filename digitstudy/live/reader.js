@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { CALIBRATION, CELL, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, TALL, TALLEST, WIDEST } from "./constants.js";
+import { BESIDE, CALIBRATION, CELL, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -136,12 +136,11 @@ export function lookFar(detect, picture, side) {
   return look(detect, picture, [0, 0, size[0] / scale, size[1] / scale], size);
 }
 
-/** The digits around a number, from near by, so that they are `tall` pixels high. */
-export function lookNear(detect, picture, number, tall) {
+/** The digits around a number, from near by, so that they are `tall` pixels high, with `beside` pixels at its ends. */
+export function lookNear(detect, picture, number, tall, beside = MARGIN) {
   const [left, top, right, bottom] = around(number);
-  const mean = sum(number.map((digit) => digit.box[3])) / number.length;
-  const scale = Math.min(tall / mean, (WIDEST - 2 * MARGIN) / (right - left), (TALLEST - 2 * MARGIN) / (bottom - top));
-  const size = [sixteens((right - left) * scale + 2 * MARGIN), sixteens((bottom - top) * scale + 2 * MARGIN)];
+  const scale = Math.min(tall / height(number), (WIDEST - 2 * beside) / (right - left), (TALLEST - 2 * MARGIN) / (bottom - top));
+  const size = [sixteens((right - left) * scale + 2 * beside), sixteens((bottom - top) * scale + 2 * MARGIN)];
   const [across, down] = [size[0] / scale / 2, size[1] / scale / 2];
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];
   return look(detect, picture, [x - across, y - down, x + across, y + down], size);
@@ -154,6 +153,8 @@ export function overlap(a, b) {
   const both = sides[0] * sides[1];
   return both / Math.max(area(a) + area(b) - both, 1e-9);
 }
+
+const height = (number) => sum(number.map((digit) => digit.box[3])) / number.length;
 
 const prominence = (number) => sum(number.map((digit) => digit.sure * Math.sqrt(digit.box[3])));
 
@@ -204,16 +205,18 @@ export async function findNumbers(detect, picture, most = 1, tall = TALL) {
   far.sort((a, b) => prominence(b) - prominence(a));
   for (let number of far.slice(0, most)) {
     const looks = [];
-    for (const height of tall) {
+    let beside = (height(number) * SIDES.at(-1)) / Math.max(picture.width, picture.height) < SMALL ? BESIDE : MARGIN;
+    for (const pixels of tall) {
       let near;
       for (let time = 0; time < 3; time++) {
         const was = around(number);
-        near = again(await lookNear(detect, picture, number, height), was);
+        near = again(await lookNear(detect, picture, number, pixels, beside), was);
         if (!near) break;
         number = near;
         if (overlap(around(number), was) > 0.75) break;
       }
       if (near) looks.push(near);
+      beside = MARGIN;
     }
     found.push(looks.length ? agreed(looks) : number);
   }

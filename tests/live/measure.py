@@ -51,9 +51,7 @@ def main():
     target = study_home() / "reports" / "benchmarks" / "live" / "record.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1) + "\n")
-    print(
-        f"{record['frames_per_second']} with {share:.0%} of a core, {record['bytes_loaded'] / 1e6:.1f} MB, right in {record['right']:.0%}; kept in {target}"
-    )
+    print(f"{record['frames_per_second']} with {share:.0%} of a core, right in {record['right']:.0%}; kept in {target}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // Plays a scenario at the live page in a real Chromium and prints as JSON what was seen: `node scenarios.mjs NAME '{"address": …, "browser": …}'`.
 
+import { createServer } from "node:http";
 import { readdirSync, readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -159,6 +160,48 @@ const scenarios = {
     return { said, frozen, still, drawn, mirrored, copied, stopped, faults };
   },
 
+  /** Two cameras, of which the other one is chosen, and is then pulled out. */
+  async cameras() {
+    const args = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"];
+    const { browser, page, faults } = await open({ args, permissions: ["camera"] });
+    const used = () => page.evaluate(() => document.querySelector("#video").srcObject?.getVideoTracks()[0].getSettings().deviceId);
+    await page.click("#start");
+    await page.waitForSelector("#still", { state: "visible" });
+    const first = await used();
+    const offered = await page.locator("#camera option").evaluateAll((options) => options.map((option) => option.value));
+    await page.selectOption("#camera", offered.find((id) => id !== first));
+    await page.waitForFunction((first) => document.querySelector("#video").srcObject?.getVideoTracks()[0].getSettings().deviceId !== first, first);
+    await page.waitForSelector("#still", { state: "visible" });
+    const second = await used();
+    await page.evaluate(() => document.querySelector("#video").srcObject.getVideoTracks()[0].dispatchEvent(new Event("ended")));
+    const said = await trouble(page);
+    await browser.close();
+    return { offered, first, second, said, faults };
+  },
+
+  /** The page under a name of its own, opened again when its server is gone. */
+  async offline() {
+    const kinds = { html: "text/html", css: "text/css", js: "text/javascript", mjs: "text/javascript", svg: "image/svg+xml", wasm: "application/wasm" };
+    const server = createServer((request, response) => {
+      const file = request.url === "/" ? "index.html" : request.url.slice(1);
+      response.setHeader("content-type", kinds[file.split(".").at(-1)] ?? "application/octet-stream");
+      response.end(readFileSync(`${told.folder}/${file}`));
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    told.address = "http://live.test/";
+    const args = [`--host-resolver-rules=MAP live.test 127.0.0.1:${server.address().port}`, "--unsafely-treat-insecure-origin-as-secure=http://live.test"];
+    const { browser, page, faults } = await open({ args });
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await page.reload();
+    await page.waitForSelector("#loading", { state: "hidden" });
+    await chooseMode(page, "draw");
+    const written = await after(page, () => write(page, told.digits));
+    await browser.close();
+    return { written, faults };
+  },
+
   /** Photos that are dropped, pasted, chosen and picked from the gallery by keyboard, and files that are none. */
   async photos() {
     const { browser, page, faults } = await open({ size: told.size, dark: told.dark });
@@ -196,7 +239,7 @@ const scenarios = {
     for (const strokes of told.digits) {
       await write(page, strokes);
       await sleep(200);
-      await page.waitForFunction(() => document.querySelector("#pace").textContent);
+      await page.waitForFunction(() => document.querySelector("#verdict").textContent);
       written.push(await digits(page));
     }
     await keep(page, "drawing");
