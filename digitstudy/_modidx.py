@@ -770,6 +770,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'digitstudy.widgets.Picture': ('widgets.html#picture', 'digitstudy/widgets.py'),
                                     'digitstudy.widgets.Picture.refuse': ('widgets.html#picture.refuse', 'digitstudy/widgets.py'),
                                     'digitstudy.widgets.Picture.show': ('widgets.html#picture.show', 'digitstudy/widgets.py'),
+                                    'digitstudy.widgets.Picture.tell': ('widgets.html#picture.tell', 'digitstudy/widgets.py'),
                                     'digitstudy.widgets.RecordExplorer': ('widgets.html#recordexplorer', 'digitstudy/widgets.py'),
                                     'digitstudy.widgets.RecordExplorer.__init__': ( 'widgets.html#recordexplorer.__init__',
                                                                                     'digitstudy/widgets.py'),

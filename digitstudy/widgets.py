@@ -33,7 +33,7 @@ try:
     from traitlets import CBytes, Unicode
 except ImportError as e: raise StudyError(f"The explorer needs the package {e.name}: pip install 'digitstudy[lab]'.") from None
 
-# %% ../nbs/07_widgets.ipynb #cefaf741
+# %% ../nbs/07_widgets.ipynb #4694963b
 def png_of(figure: Figure, dpi: int = 150) -> bytes:
     "A figure as a PNG file; the figure is closed."
     file = io.BytesIO()
@@ -54,12 +54,16 @@ class Picture(w.HTML):
         "Show the picture of a PNG file."
         width, height = Image.open(io.BytesIO(png)).size
         source = f"data:image/png;base64,{b64encode(png).decode()}"
-        size = f'width="{width / scale:.0f}" height="{height / scale:.0f}" style="max-width: 100%; height: auto"'
-        self.value = f'<img {size} alt="{escape(text)}" src="{source}"><p style="margin: 0.3em 0">{escape(text)}</p>'
+        size = f'width="{width / scale:.0f}" height="{height / scale:.0f}" style="display: block; max-width: 100%; height: auto"'
+        self.value = f'<img {size} alt="{escape(text)}" src="{source}"><p style="margin: 0.3em 0; line-height: 1.5">{escape(text)}</p>'
+
+    def tell(self, text: str):
+        "Say something, without a picture."
+        self.value = f'<p style="margin: 0.3em 0; line-height: 1.5">{escape(text)}</p>'
 
     def refuse(self, error: StudyError):
         "Say what is wrong, in place of a picture."
-        self.value = f'<p role="alert" style="margin: 0.3em 0; padding: 0.4em 0.8em; border-left: 4px solid #c62828">{escape(str(error))}</p>'
+        self.value = f'<p role="alert" style="margin: 0.3em 0; padding: 0.4em 0.8em; border-left: 4px solid #c62828; line-height: 1.5">{escape(str(error))}</p>'
 
 # %% ../nbs/07_widgets.ipynb #223be745
 def knobs_of(
@@ -91,7 +95,7 @@ def spec_of(knobs: dict[tuple[str, ...], w.Widget]) -> dict:
     "What the knobs say, as `data_set` takes it."
     return {name: value for names, knob in knobs.items() for name, value in zip(names, knob.value if len(names) > 1 else [knob.value])}
 
-# %% ../nbs/07_widgets.ipynb #f4cd94b0
+# %% ../nbs/07_widgets.ipynb #4c044d88
 _data, _model = lru_cache(4)(data_set), lru_cache(4)(Model)
 
 
@@ -104,12 +108,12 @@ class DataExplorer(w.VBox):
     VIEWS = ("answer", "looks", "looks and gradients")
 
     def __init__(self):
-        self.kind = w.ToggleButtons(options=DATA_SETS, style={"button_width": "8.5em"})
+        self.kind = w.ToggleButtons(options=DATA_SETS, style={"button_width": "10em"})
         self.split = w.Dropdown(options=SPLITS, value="test", description="split", style={"description_width": "4em"}, layout={"width": "12em"})
         self.index = w.BoundedIntText(0, 0, 10**9, description="example", style={"description_width": "5em"}, layout={"width": "13em"})
         self.back, self.on = w.Button(description="◀ back", layout={"width": "6em"}), w.Button(description="next ▶", layout={"width": "6em"})
         self.model = w.Dropdown(options={"nobody is asked": None} | models_here(reports_home()), description="model", style={"description_width": "4em"}, layout={"width": "32em"})
-        self.view = w.ToggleButtons(options=self.VIEWS, style={"button_width": "11em"})
+        self.view = w.ToggleButtons(options=self.VIEWS, style={"button_width": "13em"})
         self.recipe, self.picture = w.Box(layout={"flex_flow": "row wrap"}), Picture()
         super().__init__([self.kind, w.HBox([self.split, self.index, self.back, self.on]), self.recipe, w.HBox([self.model, self.view], layout={"flex_flow": "row wrap"}), self.picture])
         self.kind.observe(self._take_kind, "value")
@@ -143,7 +147,7 @@ class DataExplorer(w.VBox):
         if self.view.value == "answer": return png_of(show_example(data, i, reading)), f"{text}."
         return png_of(show_looks(looks_of(model.read, array), model.network if "gradients" in self.view.value else None)), f"{text}."
 
-# %% ../nbs/07_widgets.ipynb #53c73d0d
+# %% ../nbs/07_widgets.ipynb #56d07e8b
 HELD_OUT = {
     "one to five digits on canvases": ("sequences", {"min_digits": 1}),
     "handwriting on paper": ("handwriting", {"height": 480, "width": 640}),
@@ -156,7 +160,7 @@ class ErrorExplorer(w.VBox):
     "Let a model read examples that nobody trained on; see what it confuses at each position, and its worst errors."
 
     def __init__(self):
-        self.model, self.data = _models(), w.Dropdown(options=HELD_OUT, description="data", style={"description_width": "4em"}, layout={"width": "24em"})
+        self.model, self.data = _models(), w.Dropdown(options=HELD_OUT, index=2, description="data", style={"description_width": "4em"}, layout={"width": "24em"})
         self.first = w.IntSlider(200, 50, 1000, 50, description="examples", style={"description_width": "6em"})
         self.start = w.Button(description="read them", button_style="primary")
         self.progress, self.errors, self.confusion = w.Output(), Picture(), Picture()
@@ -172,12 +176,13 @@ class ErrorExplorer(w.VBox):
             data = _data(kind, "test", **knobs, **shape.get(kind, {}))
             with self.progress: answers = model.answers(data, self.first.value, "reading")
             right, n = answers.right.sum().item(), len(answers.digits)
+            if right == n: return self.errors.tell(f"All {n} are right: choose more examples, or other data.")
             self.errors.show(png_of(show_errors(data, answers)), f"{right} of {n} are right, {right / n:.1%}. Above: what it got wrong, the most confident first.")
             self.confusion.show(png_of(show_confusion(answers), 110), "Above: wrong answers at each position, truth in rows and what was said in columns.", 1.4)
         except StudyError as e: self.errors.refuse(e)
         finally: self.start.disabled = False
 
-# %% ../nbs/07_widgets.ipynb #bbc13773
+# %% ../nbs/07_widgets.ipynb #3649768c
 class RecordExplorer(w.VBox):
     "Look at any record."
 
@@ -191,7 +196,7 @@ class RecordExplorer(w.VBox):
     def _draw(self, *_):
         folder = self.record.value
         table = score_frame(folder).rename(columns=lambda name: name.replace("_", " "))
-        self.scores.value = table.to_html(border=0, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.3f}", na_rep="")
+        self.scores.value = '<div style="line-height: 1.5">' + table.to_html(border=0, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.3f}", na_rep="") + "</div>"
         self.positions.show(png_of(show_positions(read_record(folder).scores)), "The share of right answers at each position.")
         drawn = folder / "examples.png"
         if drawn.is_file(): self.examples.show(drawn.read_bytes(), "Examples of the test split: right answers above, wrong ones below; green is the truth, red what was said.", 1.0)
