@@ -130,7 +130,7 @@ class Site:
                 site=self, e=self.evidence, **{name: getattr(self.evidence, name) for name in dir(self.evidence) if name[0] != "_"}
             )
         except jinja2.TemplateError as problem:
-            raise Missing(f"{path.relative_to(self.root)}: {problem}") from None
+            raise Missing(f"{path.name}: {problem}") from None
 
     def summaries(self, folder: str) -> str:
         "A list of the pages below a folder, each with the sentence below its title."
