@@ -82,7 +82,7 @@ def test_pixels_are_pillows_to_the_last_bit(folder):
 
 
 def test_answers_are_steadied(folder):
-    command = ["node", "--test", ROOT / "tests" / "live" / "steady.test.mjs"]
+    command = ["node", "--test", "--test-reporter=tap", ROOT / "tests" / "live" / "steady.test.mjs"]
     done = subprocess.run(command, env=os.environ | {"LIVE": str(folder)}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "# pass 6" in done.stdout, done.stdout
 

@@ -41,6 +41,8 @@ function verdict(reading) {
   return isSure(reading) ? `${percent(reading.confidence)} sure that all of it is right` : `Not sure: ${percent(reading.confidence)} that all of it is right`;
 }
 
+const plural = (count, what) => `${count.toFixed(0)} ${what}${count.toFixed(0) === "1" ? "" : "s"}`;
+
 let announcing;
 let announced = "";
 
@@ -200,7 +202,7 @@ async function follow() {
     times.push(now);
     while (now - times[0] > 2000) times.shift();
     const pace = times.length > 1 ? (times.length - 1) / ((now - times[0]) / 1000) : 0;
-    show(steady.next(reading, now), [width, height], `${pace.toFixed(0)} frames a second`);
+    show(steady.next(reading, now), [width, height], `${plural(pace, "frame")} a second`);
   }
 }
 
@@ -301,7 +303,11 @@ onClick("mirror", () => {
 });
 $("camera").addEventListener("change", () => attempt(() => startCamera($("camera").value)));
 onClick("choose", () => $("file").click());
-$("file").addEventListener("change", () => attempt(() => openPhoto(pictureFile($("file"), "No photo was chosen: choose one."))));
+$("file").addEventListener("change", () => {
+  const [file] = $("file").files;
+  $("file").value = ""; // so that the same one can be chosen again
+  if (file) attempt(() => openPhoto(file));
+});
 $("pad").addEventListener("pointerdown", () => invite(""));
 onClick("undo", () => pad.takeBack(1));
 onClick("clear", () => pad.takeBack(pad.strokes.length));

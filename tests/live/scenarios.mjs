@@ -153,7 +153,7 @@ const scenarios = {
     const mirrored = await frameDrawn(page);
     await page.waitForFunction((number) => document.querySelector("#said").textContent === [...number].join(" "), told.number); // announced
     await page.click("#freeze");
-    await page.waitForFunction(() => / frames a second/.test(document.querySelector("#pace").textContent));
+    await page.waitForFunction(() => / frames? a second/.test(document.querySelector("#pace").textContent));
     await page.click("#stop");
     const stopped = { invited: await text(page, "invited"), live: await page.evaluate(() => Boolean(document.querySelector("#video").srcObject)) };
     await browser.close();
