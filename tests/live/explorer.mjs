@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 
 const told = JSON.parse(process.argv[2]);
 const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const FAKE = ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${told.film}`];
+const FAKE = ["--deny-permission-prompts", "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${told.film}`];
 
 const browser = await chromium.launch({ executablePath: told.browser, args: [...QUIET, ...FAKE] });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
@@ -13,23 +13,21 @@ context.on("request", (request) => {
   if (!request.url().startsWith(told.address) && !/^(blob|data):/.test(request.url())) seen.elsewhere.push(request.url());
 });
 const page = await context.newPage();
-page.setDefaultTimeout(40_000);
+page.setDefaultTimeout(100_000);
 await page.goto(`${told.address}lab/tree/explorer.ipynb`);
 
 /** The output of the code cell that begins so. */
-const output = (code) => page.locator(".jp-CodeCell", { has: page.locator(".jp-InputArea", { hasText: code }) }).locator(".jp-OutputArea").last();
+const output = (code) => page.locator(".jp-CodeCell", { has: page.locator(".jp-InputArea", { hasText: code }) }).locator(".jp-Cell-outputArea");
 /** What a picture of an output shows: its file, as text. */
-const file = (where, k = 0) => where.locator("img").nth(k).getAttribute("src", { timeout: 5_000 });
+const file = (where) => where.locator("img").first().getAttribute("src");
 const keep = async (where, name) => told.shots && (await where.scrollIntoViewIfNeeded(), await page.screenshot({ path: `${told.shots}/${name}.png` }));
 
 /** Does something, and waits until the picture is another one. */
-async function after(where, what, k = 0) {
-  const before = await file(where, k);
+async function after(where, what) {
+  const before = await file(where);
   await what();
-  const image = await where.locator("img").nth(k).elementHandle();
-  await page.waitForFunction(([box, k, before]) => box.querySelectorAll("img")[k]?.src !== before, [await where.elementHandle(), k, before]);
-  await image.dispose();
-  return (await file(where, k)) !== before;
+  await page.waitForFunction(([box, before]) => ![before, undefined].includes(box.querySelector("img")?.src), [await where.elementHandle(), before]);
+  return (await file(where)) !== before;
 }
 
 // All cells, by the menu, once the kernel listens.
@@ -39,7 +37,7 @@ await page.waitForTimeout(1_000);
 await page.locator(".lm-MenuBar-itemLabel", { hasText: /^Run$/ }).click();
 await page.locator(".lm-Menu-itemLabel", { hasText: /^Run All Cells$/ }).click();
 const ran = (prompt) => /\[\d+\]/.test(prompt);
-for (const patience = Date.now() + 80_000; !(await prompts()).every(ran); await page.waitForTimeout(300)) {
+for (const patience = Date.now() + 150_000; !(await prompts()).every(ran); await page.waitForTimeout(300)) {
   if (Date.now() > patience) throw new Error(`Not all cells were run: ${await prompts()}`);
 }
 
@@ -75,7 +73,9 @@ await keep(records, "record");
 
 // A file, then the camera: refused at first, then allowed.
 const photos = output("PhotoExplorer()");
-await photos.locator("input[type=file]").setInputFiles(told.photo);
+const chooser = page.waitForEvent("filechooser");
+await photos.getByRole("button", { name: "choose a photo" }).click();
+await (await chooser).setFiles(told.photo);
 await photos.locator("img").waitFor();
 seen.file = await photos.locator("img").getAttribute("alt");
 await photos.getByRole("button", { name: "switch camera on" }).click();
