@@ -6,7 +6,7 @@
 __all__ = ['PAGE', 'KINDS', 'ONNXRUNTIME_WEB', 'RUNTIME', 'gallery', 'constants', 'runtime_home', 'runtime', 'write_page',
            'open_server', 'serve_page']
 
-# %% ../nbs/07_webpage.ipynb #46722c9c
+# %% ../nbs/07_webpage.ipynb #65319a53
 import errno
 import json
 import os
@@ -25,7 +25,7 @@ from . import reader
 from .config import StudyError, cache_home, writable
 from .data import DataFile, fault
 
-# %% ../nbs/07_webpage.ipynb #a33d8b56
+# %% ../nbs/07_webpage.ipynb #f627465d
 PAGE = Path(find_spec("digitstudy").origin).with_name("live")
 KINDS = {"house": "a rendered house number", "paper": "handwritten digits on paper"}
 
@@ -52,7 +52,7 @@ def constants(
     }
     return "".join(f"export const {name} = {json.dumps(value)};\n" for name, value in known.items())
 
-# %% ../nbs/07_webpage.ipynb #57432a20
+# %% ../nbs/07_webpage.ipynb #dc7c2305
 ONNXRUNTIME_WEB = "1.30.0"
 RUNTIME = (
     DataFile("ort.wasm.bundle.min.mjs", 73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
@@ -99,7 +99,7 @@ def _reason(said: str) -> str:  # of npm, in a few words
     lines = [line.removeprefix("npm error ").strip() for line in said.splitlines() if line.startswith("npm error")]
     return lines[0][:100] if lines else "it gave no reason"
 
-# %% ../nbs/07_webpage.ipynb #4c90f638
+# %% ../nbs/07_webpage.ipynb #79c63e62
 def write_page(
     folder: Path,
     runtime: dict[str, Path],  # as `runtime()` gives it; without it the page says that it is missing
@@ -110,7 +110,7 @@ def write_page(
     for path in (reader.MODEL, *runtime.values()): shutil.copyfile(path, folder / path.name)
     (folder / "constants.js").write_text(constants(home))
 
-# %% ../nbs/07_webpage.ipynb #89747e44
+# %% ../nbs/07_webpage.ipynb #c826ddf2
 class _Files(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 

@@ -36,6 +36,7 @@ def folder(tmp_path_factory):
     number = load_image(PICTURES / NUMBER)
     for size in ((2051, 1537), (1023, 770), (640, 480), (97, 71), (33, 240), (999, 20), (1, 1), (2, 700)):
         number.resize(size).save(folder / "pictures" / f"odd-{size[0]}x{size[1]}.png")
+    number.resize((5200, 3900)).save(folder / "pictures" / "large.jpg")
     exif = Image.Exif()
     exif[274] = 6
     number.rotate(90, expand=True).save(folder / "pictures" / "odd-turned.jpg", exif=exif, quality=95)
@@ -88,7 +89,7 @@ def test_answers_are_steadied(folder):
 
 
 def test_the_browser_answers_what_python_does(folder, address):
-    names = sorted(path.name for path in (folder / "pictures").iterdir())
+    names = sorted(path.name for path in (folder / "pictures").iterdir() if path.name != "large.jpg")
     seen = play("parity", address, names=names)
     assert seen["faults"] == [] and len(names) == 190
     read = Reader()
@@ -101,6 +102,13 @@ def test_the_browser_answers_what_python_does(folder, address):
             assert np.allclose(there["digitBoxes"], here.digit_boxes, atol=1), name
             assert abs(there["confidence"] - here.confidence) < 0.01, (name, there["confidence"], here.confidence)
             assert np.allclose(there["digitConfidence"], here.digit_confidence, atol=0.01), name
+
+
+def test_what_is_too_large_for_a_canvas_is_made_smaller(folder, address):
+    (there,) = play("parity", address, names=["large.jpg"])["readings"]
+    here = Reader()(folder / "pictures" / "large.jpg")
+    assert there["digits"] == here.digits and 2**23 < there["width"] * there["height"] <= 2**24
+    assert np.allclose(np.array(there["box"]) / there["width"], np.array(here.box) / 5200, atol=0.004)
 
 
 def test_a_number_before_the_camera(folder, address, tmp_path):
