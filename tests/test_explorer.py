@@ -35,15 +35,8 @@ def lab(tmp_path_factory):
     news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # else it asks whether it may
     folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     folders |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
-    command = [
-        str(Path(sys.executable).with_name("jupyter")),
-        "lab",
-        str(home / "notebooks"),
-        "--no-browser",
-        "--allow-root",
-        f"--port={port}",
-    ]
-    command += ["--ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
+    command = [str(Path(sys.executable).with_name("jupyter")), "lab", str(home / "notebooks"), "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | ENVIRONMENT | folders, stdout=log, stderr=subprocess.STDOUT)
     try:
