@@ -13,7 +13,7 @@ from evidence import PROFILES, Evidence, in_order
 UNDER = {"story": "study/", "reports": "report/", "benchmarks": "benchmarks/", "reference": "modules/"}  # a page and those below it
 GROUPS = {
     "The study": ("story", "reports", "benchmarks", "method"),
-    "How to": ("howto/run", "howto/add", "howto/gpu", "howto/images", "howto/train"),
+    "How to": ("howto/explore", "howto/run", "howto/add", "howto/gpu", "howto/images", "howto/train"),
     "Reference": ("reference",),
     "The project": ("project/",),
 }
@@ -106,8 +106,10 @@ class Site:
                 f"There is no front page or no module notebook nbs/NN_name.ipynb in {self.root}: name a checkout of digitstudy with --root."
             )
         written = sorted(path for path in self.root.glob("site/pages/**/*.md") if path.stem != "front")
+        explorer = self.root / "nbs/explorer.ipynb"
         return [
             Page("index", front, front),
+            Page("howto/explore", explorer, explorer),
             *(Page(str(path.relative_to(self.root / "site/pages").with_suffix("")), path, path) for path in written),
             *self.experiments(),
             *self.reports(),
