@@ -4,6 +4,7 @@ Run by hand, `python tests/make_pictures.py`, when a recipe changes; tests use w
 """
 
 import csv
+import shutil
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from digitstudy.glyphs import load_glyphs
 from digitstudy.handwriting import HandwrittenNumbers, PaperSpec
 from digitstudy.housenumbers import HouseSpec, RenderedNumbers
 from digitstudy.sequences import NO_DIGIT, Sequences, SequenceSpec
+from digitstudy.webpage import PAGE
 
 FOLDER, EACH, SEED = Path(__file__).with_name("pictures"), 60, 2026
 
@@ -39,6 +41,8 @@ def main():
                 cx, cy, w, h = rescale(box, FRAME, image.shape[1:]).tolist()
                 place = [round(x, 2) for x in (cx - w / 2, cy - h / 2, w, h)]
                 table.writerow([name, "".join(str(d) for d in number.tolist() if d != NO_DIGIT), *place])
+    for shown in (PAGE / "gallery").iterdir():  # the live page's own copies
+        shutil.copyfile(FOLDER / shown.name, shown)
 
 
 if __name__ == "__main__":

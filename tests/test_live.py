@@ -201,7 +201,7 @@ def test_the_gallery_shows_renderings_of_ours():
     assert len(gallery()) >= 4
     for picture in gallery():
         assert (PAGE / "gallery" / picture["file"]).read_bytes() == (PICTURES / picture["file"]).read_bytes(), (
-            "copy it again from tests/pictures"
+            "say python tests/make_pictures.py"
         )
 
 
