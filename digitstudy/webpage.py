@@ -144,6 +144,7 @@ def serve_page(port: int, browse: bool):
         with open_server(folder, port) as server:
             address = f"http://127.0.0.1:{server.server_port}/"
             print(f"The live page is at {address} for this machine alone. Ctrl-C ends it.", flush=True)
-            if browse: webbrowser.open(address)
-            try: server.serve_forever()
+            try:
+                if browse: webbrowser.open(address)
+                server.serve_forever()
             except KeyboardInterrupt: print("\nThe live page is closed.")
