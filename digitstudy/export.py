@@ -100,12 +100,14 @@ def unfold_onnx(
     try:
         from onnx import load, numpy_helper
 
-        held = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in load(str(path)).graph.initializer}
+        graph = load(str(path)).graph
+        held = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        biases = {node.input[1]: held[node.input[2]] for node in graph.node if node.op_type == "Conv" and len(node.input) > 2}  # by the name of the weight; none where it is 0
         model = _as_wide_as(held).eval()
         for name, layer in model.named_modules():
             if isinstance(layer, nn.Conv2d): layer.weight.copy_(held[f"{name}.weight"])
-            if isinstance(layer, nn.BatchNorm2d): layer.bias.copy_(held[f"{name.rpartition('.')[0]}.0.weight_bias"])
-        model.answer.bias.copy_(held["answer.bias"])
+            if isinstance(layer, nn.BatchNorm2d): layer.bias.copy_(biases.get(f"{name.rpartition('.')[0]}.0.weight", layer.bias))
+        model.answer.bias.copy_(biases["answer.weight"])
     except ImportError as e: raise StudyError(f"Going on from an ONNX file needs the package {e.name}: pip install 'digitstudy[export]'.") from None
     except FileNotFoundError: raise StudyError(f"There is no file {path}.") from None
     except Exception: raise StudyError(f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote.") from None
@@ -209,7 +211,7 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
 
 # %% ../nbs/06_export.ipynb #526878d7
 LIMITS = [
-    "It reads the digits 0 to 9 and nothing else: letters and signs are passed over, and a number is cut where they stand.",
+    "It reads the digits 0 to 9 and nothing else. Letters and signs are mostly passed over, but some, small letters above all, are taken for digits, now and then with confidence: where there are words, cut the picture to the number.",
     "It was made for one number in a picture, of one to six digits of a size, in one line, upright or up to about 20 degrees aslant, or one digit above the other.",
     "It was never trained on photographs: house numbers were rendered from fonts, handwriting from MNIST. What it does on real photographs was measured on 256 of SVHN, a small sample of one kind of place.",
     "Digits lower than about 5 % of the picture's height may be missed: cut the picture, or come nearer.",
