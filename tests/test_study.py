@@ -16,8 +16,13 @@ def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     folder = smoke[0] / "smoke" / "records" / experiment / "seed-0"
     assert {p.name for p in folder.iterdir()} >= {"record.json", "notebook.ipynb", "curve.csv", "examples.png", "model.pt"}
     record = json.loads((folder / "record.json").read_text())
-    splits = {"reader": {"test", "five", "paper", "house"}, "reader_two_looks": {"test", "one_look"}}
-    assert set(record["scores"]) - {"photos"} == splits.get(experiment, {"train", "valid", "test"})
+    held_out = {"test", "five", "paper", "house"}
+    splits = {
+        "reader": held_out,
+        "reader_two_looks": {"test", "one_look"},
+        "reader_longer": held_out | {f"{name}, before" for name in held_out},
+    }
+    assert set(record["scores"]) - {"photos", "photos, before"} == splits.get(experiment, {"train", "valid", "test"})
     assert record["cost"]["examples"] > 0 and record["cost"]["seconds_training"] > 0
     assert record["fingerprint"]["definitions"]
     notebook = (folder / "notebook.ipynb").read_text()
