@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PINNED', 'DECISIVE', 'catalogue', 'notebook_of', 'code_cells', 'parameters_of', 'check_parameters', 'check_setting',
-           'parse_parameter', 'given_parameters', 'code_hash', 'reached', 'fingerprint', 'reports_home', 'hold', 'Run',
-           'both_parts', 'publish_run', 'begin', 'why_run']
+           'parse_parameter', 'given_parameters', 'code_hash', 'reached', 'fingerprint', 'reports_home', 'settle',
+           'hold', 'Run', 'both_parts', 'publish_run', 'begin', 'why_run']
 
 # %% ../nbs/05_study.ipynb #41d8790d
 import ast
@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +35,7 @@ from .metrics import Answers, score
 from .models import SequenceReader, flops, parameter_count
 from .pictures import show_answers
 from .progress import save_whole
-from .records import Record, environment, publish, read_record, record_folder, write_record
+from .records import Record, environment, peak_memory, publish, read_record, record_folder, write_record
 from .sequences import SPLITS, Sequences, SequenceSpec, digest
 from .svhn import HouseNumbers, Joined, load_photos
 from .training import Trained, answers, choose_device, choose_precision, train, use_threads
@@ -194,11 +194,27 @@ def reports_home(output: str = "") -> Path:
     return study_home() / (output or os.environ.get("DIGITSTUDY_REPORTS") or "reports")
 
 
-def hold(path: Path) -> FileLock:
-    "A lock that ends with this process; an error if another one has it."
+def settle(
+    experiment: str,
+    given: dict,  # name -> value
+) -> tuple[dict, str]:
+    "The values of all parameters, and those of them that are other than usual, as text: the variant."
+    values = check_parameters(experiment, given)
+    base = asdict(load_settings(values["profile"], experiment))
+    usual = {name: default for name, (default, _, _) in parameters_of(experiment).items()} | base
+    values = {name: base[name] if value is None and name in base else value for name, value in values.items()}
+    other = {k: v for k, v in values.items() if v != usual[k] and k not in ("profile", "seed", "output", "device")}
+    return values, re.sub(r"[^\w.=+-]", "_", "+".join(f"{k}={v}" for k, v in sorted(other.items())))
+
+
+def hold(
+    path: Path,
+    patience: float = 0,  # seconds to wait for another process that has it; -1: for ever
+) -> FileLock:
+    "A lock that ends with this process, however it ends; an error if another one has it."
     if not writable(path.parent): raise StudyError(f"{path.parent} cannot be written: free some space, mend its permissions, or name another folder with output.")
     lock = FileLock(path)
-    try: lock.acquire(timeout=0)
+    try: lock.acquire(timeout=patience)
     except Timeout: raise StudyError(f"{path.stem} is being run by another process: wait for it, or give output another folder.") from None
     return lock
 
@@ -206,24 +222,19 @@ def hold(path: Path) -> FileLock:
 class Run:
     "One experiment with one seed, from its parameters to its record."
 
-    def __init__(self, experiment: str, parameters: dict):
-        self.experiment, self.parameters, self.began = experiment, check_parameters(experiment, parameters), time.perf_counter()
+    def __init__(self, experiment: str, parameters: dict, patience: float = 0):
+        self.experiment, self.began = experiment, time.perf_counter()
+        self.parameters, self.variant = settle(experiment, parameters)
         p = self.parameters
-        base = load_settings(p["profile"], experiment)
         self.profile, self.seed = p["profile"], p["seed"]
-        own = {f.name: p[f.name] for f in fields(Settings) if p[f.name] is not None}
-        self.settings = replace(base, **own)
-        self.parameters = p | asdict(self.settings)
-        usual = {name: default for name, (default, _, _) in parameters_of(experiment).items()} | asdict(base)
-        other = {k: v for k, v in self.parameters.items() if v != usual[k] and k not in ("profile", "seed", "output", "device")}
-        self.variant = re.sub(r"[^\w.=+-]", "_", "+".join(f"{k}={v}" for k, v in sorted(other.items())))
+        self.settings = Settings(**{f.name: p[f.name] for f in fields(Settings)})
         self.device, self.threads = choose_device(p["device"]), use_threads()
         self.precision = choose_precision(self.settings.precision, self.device)
         self.final = record_folder(reports_home(p["output"]), self.profile, experiment, self.seed, self.variant)
         self.name = f"{experiment}-{self.final.name}"
         self.kept_outside = os.environ.get("DIGITSTUDY_RUN_FOLDER")  # whoever started this notebook will publish the folder
         self.folder = Path(self.kept_outside) if self.kept_outside else self.final.parents[2] / ".running" / self.name
-        self.lock = None if self.kept_outside else hold(self.folder.with_suffix(".lock"))
+        self.lock = None if self.kept_outside else hold(self.folder.parent / f"{self.name}.lock", patience)
         if not writable(self.folder): raise StudyError(f"{self.folder} cannot be written: free some space, mend its permissions, or name another folder with output.")
         self.trained: Trained | None = None
         torch.manual_seed(self.seed)
@@ -305,7 +316,7 @@ class Run:
         if seen: height, width = seen
         forward = flops(self.model, height, width, channels)
         seconds = trained.seconds | {"set_up": self.set_up, "evaluation": trained.seconds["evaluation"] + time.perf_counter() - start}
-        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "resumed_from": trained.resumed_from, "flops": 3 * forward * trained.examples}
+        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "memory_mb": peak_memory(), "resumed_from": trained.resumed_from, "flops": 3 * forward * trained.examples}
         record = Record(
             self.experiment, self.profile, self.seed, self.variant, {k: v for k, v in self.parameters.items() if k != "output"},
             ({"train": trained_on} if trained_on else {}) | {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},
@@ -356,13 +367,13 @@ def why_run(
     profile: str,
     seed: int,
     reports: Path,
+    given: dict | None = None,  # other parameters, name -> value
 ) -> str:  # "" if a current record stands there
     "Why an experiment has to be run: there is no record, or something that its result depends on has changed since."
-    folder = record_folder(reports, profile, experiment, seed)
+    values, variant = settle(experiment, (given or {}) | {"profile": profile, "seed": seed})
+    folder = record_folder(reports, profile, experiment, seed, variant)
     if not (folder / "record.json").exists(): return "no record yet"
     record = read_record(folder)
-    values = check_parameters(experiment, {"profile": profile, "seed": seed})
-    values |= asdict(load_settings(profile, experiment))
     changed = [f"{k} was {record.parameters.get(k)}, is {v}" for k, v in values.items() if k not in ("output", "device") and record.parameters.get(k) != v]
     now, then = fingerprint(experiment), record.fingerprint
     if now["notebook"] != then.get("notebook"): changed.append("the code of its notebook")
