@@ -6,7 +6,7 @@
 __all__ = ['MARGIN', 'UNMEASURED', 'MADE_FROM', 'CARRIED', 'gpu_slots', 'gpu_slot', 'without_folders', 'execute_notebook',
            'run_experiment', 'parse_seeds', 'Job', 'study_jobs', 'plan', 'evidence', 'estimates', 'requirements',
            'report_source', 'report_is_current', 'make_report', 'default_cores', 'machines', 'write_jobs', 'run_jobs',
-           'run_study']
+           'run_study', 'parse_values', 'sweep_jobs', 'run_sweep']
 
 # %% ../nbs/07_batch.ipynb #9cb1542e
 import hashlib
@@ -25,6 +25,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -35,7 +36,8 @@ from .digits import load_digits
 from .glyphs import RENDERED
 from .progress import clock
 from .records import Record, read_record, read_records
-from .study import Run, catalogue, code_cells, hold, notebook_of, publish_run, reports_home, settle, why_run
+from .report import show_sweep, sweep_table, swept, write_figure, write_table
+from .study import Run, catalogue, check_parameters, code_cells, hold, notebook_of, parse_parameter, publish_run, reports_home, settle, why_run
 
 # %% ../nbs/07_batch.ipynb #6a1f0c12
 @contextmanager
@@ -376,4 +378,55 @@ def run_study(
     well = run_jobs(list(todo), reports, "study", cores, on, profile, everything) if todo else True
     if not (todo and well) and read_records(reports, profile): make_report(profile, reports)  # all records are there but the report is not, or some are not and it is made of the others
     print(f"The report: {page}", file=sys.stderr)
+    return well
+
+# %% ../nbs/07_batch.ipynb #658b3c56
+def parse_values(
+    experiment: str,
+    sets: list[str],  # each "name=value,value,..."
+) -> dict[str, list]:  # name -> values, typed
+    "What a sweep goes through."
+    found = {}
+    for text in sets:
+        name, _, values = text.partition("=")
+        if name in ("profile", "seed", "device", "output"): raise StudyError(f"{name} is not swept: say --{name + 's' * (name == 'seed')} instead.")
+        if name in found: raise StudyError(f"{name} is given twice: name all its values at once, as {name}=1,2,3.")
+        found[name] = list(dict.fromkeys(parse_parameter(experiment, f"{name}={value}")[1] for value in values.split(",")))
+        for value in found[name]: check_parameters(experiment, {name: value})
+    if not found: raise StudyError("There is nothing to sweep: say --set name=value,value, such as --set loc_weight=1,10,100.")
+    return found
+
+
+def sweep_jobs(experiment: str, profile: str, values: dict[str, list], seeds: list[int]) -> list[Job]:
+    "Every combination of values with every seed."
+    load_settings(profile)
+    jobs = [Job(experiment, profile, seed, tuple(zip(values, point))) for point in product(*values.values()) for seed in seeds]
+    return list({job.name: job for job in jobs}.values())
+
+
+def run_sweep(
+    experiment: str,
+    profile: str,
+    values: dict[str, list],  # parameter -> its values
+    seeds: list[int],
+    reports: Path,
+    cores: int | None = None,  # runs side by side
+    dry: bool = False,  # say what would be done, and stop
+    on: str = "",  # where: see `machines`; this machine, if not given
+) -> bool:  # whether all went well
+    "Run what has no current record, then write a table and a figure of what the sweep found."
+    jobs, names = sweep_jobs(experiment, profile, values, seeds), tuple(values)
+    todo = {job: why for job, why in plan(jobs, reports).items() if why}
+    print(f"Sweep of {experiment}, profile {profile}: ", end="", file=sys.stderr)
+    _announce(todo, len(jobs) - len(todo), reports)
+    if dry: return True
+    name = f"sweep_{experiment}_{'_'.join(names)}"
+    well = run_jobs(list(todo), reports, name, cores, on) if todo else True
+    points, records = set(product(*values.values())), read_records(reports, profile, variants=True)
+    mine = [r for r in swept(records, experiment, names) if r.seed in seeds and tuple(r.parameters[n] for n in names) in points]
+    if not mine: return False
+    table, figure = reports / profile / "tables" / name, reports / profile / "figures" / name
+    print(write_table(sweep_table(mine, experiment, names), table).to_string(index=False))
+    write_figure(show_sweep(mine, experiment, names), figure)
+    print(f"The table: {table}.csv, and the figure: {figure}.png; `digitstudy report --profile {profile}` puts a sweep of three values or more into the report.", file=sys.stderr)
     return well

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Profile', 'Seeds', 'Cores', 'On', 'Output', 'read', 'live', 'evaluate', 'export', 'data', 'write',
-           'list_experiments', 'run', 'study', 'report', 'main']
+           'list_experiments', 'run', 'study', 'sweep', 'report', 'main']
 
 # %% ../nbs/08_cli.ipynb #88c1e636
 import signal
@@ -155,6 +155,25 @@ def study(
     from digitstudy.study import reports_home
 
     if not run_study(profile, parse_seeds(seeds), reports_home(str(Path(output).resolve()) if output else ""), cores, everything, dry_run, on): raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    experiment: Annotated[str, typer.Argument(help="its name, such as weighted_loss; `digitstudy list` shows all")],
+    set_: Annotated[list[str] | None, typer.Option("--set", help="a parameter and its values, as name=value,value,...; several give every combination")] = None,
+    profile: Profile = "laptop",
+    seeds: Seeds = "0",
+    cores: Cores = None,
+    on: On = "",
+    output: Output = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done and how long it may take, and stop")] = False,
+):
+    "Run one experiment with several values of a parameter, and show what comes out of each."
+    from digitstudy.batch import parse_seeds, parse_values, run_sweep
+    from digitstudy.study import reports_home
+
+    where = reports_home(str(Path(output).resolve()) if output else "")
+    if not run_sweep(experiment, profile, parse_values(experiment, set_ or []), parse_seeds(seeds), where, cores, dry_run, on): raise typer.Exit(1)
 
 
 @app.command()

@@ -8,7 +8,7 @@ __all__ = ['METRICS', 'BESIDE', 'DATASETS', 'JUDGED_FROM', 'READ', 'PLACED', 'HO
            'verdict', 'Target', 'against_targets', 'before_and_after', 'break_down', 'variants', 'summarise',
            'dataset_table', 'summary_table', 'cost_table', 'photo_table', 'write_table', 'write_figure',
            'beside_baseline', 'ideas_table', 'show_against_2017', 'read_frames', 'show_ideas', 'what_averages_hide',
-           'show_overfitting']
+           'show_overfitting', 'swept', 'sweeps', 'sweep_table', 'show_sweep']
 
 # %% ../nbs/06_report.ipynb #08077057
 import re
@@ -439,4 +439,56 @@ def show_overfitting(
     sizes = sorted({row["training images"] for row in rows})
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
     ax.minorticks_off()
+    return fig
+
+# %% ../nbs/06_report.ipynb #e8c40f65
+def _changed(record: Record) -> tuple[str, ...]: return tuple(re.findall(r"(?:^|\+)(\w+)=", record.variant))
+
+
+def swept(
+    records: list[Record],  # variants among them
+    experiment: str,
+    names: tuple[str, ...],  # of the parameters that differ
+) -> list[Record]:
+    "The runs of an experiment in which nothing but these parameters is other than usual."
+    return [r for r in records if r.experiment == experiment and set(_changed(r)) <= set(names)]
+
+
+def sweeps(records: list[Record]) -> list[tuple[str, tuple[str, ...]]]:  # experiment and parameters
+    "The sweeps there are: three values or more of what was changed, the usual one among them."
+    points = {}
+    for r in records:
+        if r.variant: points.setdefault((r.experiment, _changed(r)), set()).add(r.variant)
+    usual = {r.experiment for r in records if not r.variant}
+    return sorted(key for key, variants in points.items() if len(variants) + (key[0] in usual) > 2)
+
+
+def sweep_table(records: list[Record], experiment: str, names: tuple[str, ...]) -> pd.DataFrame:
+    "One row for each combination of values: test measures, mean ± sd over seeds [95 % binomial interval]."
+    groups, rows = {}, []
+    for r in swept(records, experiment, names): groups.setdefault(tuple(r.parameters[n] for n in names), []).append(r)
+    for values, runs in sorted(groups.items()):
+        ours = score_table(runs).query("split == 'test'")
+        rows.append(dict(zip(names, values)) | {"seeds": len(runs)} | {label: _cell(ours.query("metric == @metric"), metric) for metric, label in COMPARED.items()})
+    return pd.DataFrame(rows)
+
+
+def show_sweep(records: list[Record], experiment: str, names: tuple[str, ...]) -> Figure:
+    "Reading and placing over the first parameter, a line for each value of the others through the means, a dot a seed."
+    name, others = names[0], names[1:]
+    runs = swept(records, experiment, names)
+    rows = pd.DataFrame([{name: r.parameters[name], "of": ", ".join(f"{n}={r.parameters[n]}" for n in others)} | {m: r.scores["test"].get(m) for m in (READ, PLACED)} for r in runs])
+    kind = {"hue": "of"} if others else {"color": "tab:blue"}
+    numbers = pd.api.types.is_numeric_dtype(rows[name]) and not pd.api.types.is_bool_dtype(rows[name])
+    if not numbers: rows[name] = rows[name].astype(str)
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    for ax, metric in zip(axes, (READ, PLACED)):
+        sns.lineplot(rows, x=name, y=metric, errorbar=None, ax=ax, **kind)
+        sns.scatterplot(rows, x=name, y=metric, ax=ax, legend=False, **kind)
+        ax.set_ylabel(METRICS[metric] + ", test")
+        if numbers and rows[name].min() > 0 and rows[name].max() > 20 * rows[name].min(): ax.set_xscale("log")
+    axes[0].set_ylim(-0.02, 1)
+    axes[1].set_yscale("log")
+    if others: axes[0].legend(title=None)
+    fig.suptitle(experiment)
     return fig
