@@ -474,9 +474,9 @@ def sweep_table(records: list[Record], experiment: str, names: tuple[str, ...]) 
 
 
 def show_sweep(records: list[Record], experiment: str, names: tuple[str, ...]) -> Figure:
-    "Reading and placing over the first parameter, a line for each value of the others through the means, a dot a seed."
-    name, others = names[0], names[1:]
+    "Reading and placing over the first parameter that has several values, a line for each value of the others through the means, a dot a seed."
     runs = swept(records, experiment, names)
+    name, *others = [n for n in names if len({r.parameters[n] for r in runs}) > 1] or names[:1]
     rows = pd.DataFrame([{name: r.parameters[name], "of": ", ".join(f"{n}={r.parameters[n]}" for n in others)} | {m: r.scores["test"].get(m) for m in (READ, PLACED)} for r in runs])
     kind = {"hue": "of"} if others else {"color": "tab:blue"}
     numbers = pd.api.types.is_numeric_dtype(rows[name]) and not pd.api.types.is_bool_dtype(rows[name])

@@ -38,7 +38,7 @@ def as_text(metric: str, value: float) -> str:
 
 
 class Evidence:
-    "The records of the checkout `root`. An experiment's name may be followed by a variant, as in `weighted_loss:box_gain=1.0`."
+    "The records of the checkout `root`. A name may be followed by a variant, as in `weighted_loss:box_gain=1.0`, or by another profile, as in `variable_length@hour`."
 
     def __init__(self, root: Path):
         self.root, self.records, self.profile = root, {}, {}
@@ -48,6 +48,9 @@ class Evidence:
             self.profile[experiment], runs = next(((p, runs) for p, runs in found if any(not r.variant for r in runs)), ("", []))
             for run in runs:
                 self.records.setdefault(experiment + (f":{run.variant}" if run.variant else ""), []).append(run)
+            for profile in PROFILES:
+                if others := [r for r in every[profile] if r.experiment == experiment and not r.variant]:
+                    self.records[f"{experiment}@{profile}"] = others
         self.card = json.loads((root / "digitstudy/reader.json").read_text())
 
     def measured(self, name: str) -> bool:
@@ -114,7 +117,7 @@ class Evidence:
 
     def runs(self, profile: str) -> list:
         "The records of one profile without variants."
-        return [run for name, runs in self.records.items() if ":" not in name and self.profile[name] == profile for run in runs]
+        return [run for name, runs in self.records.items() if name in self.profile and self.profile[name] == profile for run in runs]
 
     def figure(self, experiment: str, **beside: str) -> str:
         "Reading and placing of an experiment: 2017, ours seed by seed, and those to compare with, as label=name."

@@ -134,6 +134,49 @@ def test_same_seed_same_data_and_close_results(smoke, tmp_path):
     assert abs(first["scores"]["test"]["character_accuracy"] - second["scores"]["test"]["character_accuracy"]) < 0.05
 
 
+def test_a_sweep_runs_what_is_missing_and_shows_what_came_out(tmp_path):
+    small = [
+        word
+        for name, value in {"train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1}.items()
+        for word in ("--set", f"{name}={value}")
+    ]
+    words = ["sweep", "weighted_loss", "--profile", "smoke", *small, "--set", "loc_weight=1,100", "--seeds", "0:1", "--output", tmp_path]
+    dry = digitstudy(*words, "--dry-run")
+    assert dry.returncode == 0 and "2 runs to do" in dry.stderr and not (tmp_path / "smoke").exists()
+    first = digitstudy(*words)
+    assert first.returncode == 0, first.stderr
+    table = pd.read_csv(
+        tmp_path / "smoke" / "tables" / "sweep_weighted_loss_train_examples_valid_examples_test_examples_epochs_loc_weight.csv"
+    )
+    assert table.loc_weight.tolist() == [1.0, 100.0] and table.seeds.tolist() == [1, 1] and "loc_weight" in first.stdout
+    assert list((tmp_path / "smoke" / "figures").glob("sweep_*.png"))
+    records = sorted((tmp_path / "smoke" / "records" / "weighted_loss").iterdir())
+    assert len(records) == 2
+    made = (records[0] / "record.json").read_text()
+    shutil.rmtree(records[1])
+    second = digitstudy(*words)
+    assert second.returncode == 0 and "1 runs to do, 1 have a current record" in second.stderr
+    assert (records[0] / "record.json").read_text() == made and (records[1] / "record.json").exists()
+    third = digitstudy(*words)
+    assert "0 runs to do" in third.stderr and third.stdout == second.stdout
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["--set", "loc_weight=1,much"], "loc_weight=much is not of type float"),
+        (["--set", "weight=1,2"], "weighted_loss has no parameter weight"),
+        (["--set", "seed=1,2"], "say --seeds"),
+        (["--set", "epochs=0,1"], "epochs"),
+        ([], "There is nothing to sweep"),
+        (["--set", "loc_weight=1,2", "--seeds", "3:0"], "Seeds are numbers from 0"),
+        (["--set", "loc_weight=1,2", "--on", "moon"], "Nowhere to run is called 'moon'"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_one_sentence(tmp_path, words, says):
+    assert says in sentence(digitstudy("sweep", "weighted_loss", "--profile", "smoke", "--output", tmp_path, *words))
+
+
 def test_papermill_by_hand(tmp_path):
     import papermill
 
