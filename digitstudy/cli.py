@@ -196,6 +196,6 @@ def main():
     except StudyError as e:
         print(f"digitstudy: {e}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("digitstudy: stopped; run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130: print("digitstudy: stopped; run the same command again to go on.", file=sys.stderr)  # what typer makes of Ctrl-C
+        raise
