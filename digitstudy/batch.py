@@ -334,11 +334,12 @@ def run_jobs(
         (work / "report.done").unlink(missing_ok=True)
         write_jobs(jobs, reports, work / "jobs.json", report, everything, carried | {"DIGITSTUDY_GPU_SLOTS": ",".join(slots)})
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(study_home() / "workflow" / "Snakefile"), "--directory", str(work), "--workflow-profile", str(where or "none"),
-                   "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "rules", "progress", "host", "--config", f"jobs={work / 'jobs.json'}"]  # fmt: skip
+                   "--forceall", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "rules", "progress", "host", "--config", f"jobs={work / 'jobs.json'}"]  # fmt: skip
         well = _until_done(command + ([] if on else ["--cores", str(cores or default_cores())]), os.environ | carried)
     finally: lock.release()
     def last_words(log): return (log.read_text().strip().splitlines() or ["it left no log"])[-1] if log.exists() else "it was not started"
-    failed = [job for job in jobs if not (work / f"{job.name}.done").exists()]
+    why = plan(jobs, reports, everything)  # markers may lie elsewhere, records do not
+    failed = [job for job in jobs if why[job] and not (work / f"{job.name}.done").exists()]
     for job in failed:
         notebook, last = place / ".running" / job.name / "notebook.ipynb", last_words(logs / f"{job.name}.log")
         print(f"FAILED {job}: {last}" + ("" if str(notebook) in last or not notebook.exists() else f" See {notebook}"), file=sys.stderr)
