@@ -135,7 +135,7 @@ GresTypes=gpu
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
-MinJobAge=900
+MinJobAge=86400
 NodeName={",".join(NODES)} NodeHostname={host} NodeAddr=127.0.0.1 Port={",".join(map(str, nodes))} CPUs=1 RealMemory=16000 Gres=gpu:1
 PartitionName=main Nodes={",".join(NODES)} Default=YES MaxTime=1-0
 PartitionName=accelerated Nodes={",".join(NODES)} MaxTime=1-0
