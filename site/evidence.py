@@ -10,6 +10,7 @@ import pandas as pd
 from convert import Missing
 from typer.main import get_command
 
+from digitstudy.batch import MARGIN, UNMEASURED, Job, evidence, requirements
 from digitstudy.cli import app
 from digitstudy.config import Settings, load_settings, profiles
 from digitstudy.metrics import wilson
@@ -32,13 +33,20 @@ def count(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
+
+
 def as_text(metric: str, value: float) -> str:
     "A measure as the tables have it: shares with three digits behind the point, px² with three digits."
     return f"{value:.3f}" if metric != PLACED else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 class Evidence:
-    "The records of the checkout `root`. A name may be followed by a variant, as in `weighted_loss:box_gain=1.0`, or by another profile, as in `variable_length@hour`."
+    """The records of the checkout `root`.
+
+    A name may be followed by a variant, as in `weighted_loss:box_gain=1.0`, or by another profile, as in `variable_length@hour`.
+    """
 
     def __init__(self, root: Path):
         self.root, self.records, self.profile = root, {}, {}
@@ -52,6 +60,11 @@ class Evidence:
                 if others := [r for r in every[profile] if r.experiment == experiment and not r.variant]:
                     self.records[f"{experiment}@{profile}"] = others
         self.card = json.loads((root / "digitstudy/reader.json").read_text())
+        cluster = root / "reports/benchmarks/cluster/record.json"  # what tests/test_cluster.py has measured so far
+        self.cluster = json.loads(cluster.read_text()) if cluster.is_file() else {}
+        self.margin, self.unmeasured = MARGIN, UNMEASURED
+
+    count, minutes = staticmethod(count), staticmethod(minutes)
 
     def measured(self, name: str) -> bool:
         return name in self.records
@@ -199,6 +212,24 @@ class Evidence:
             {"setting": f"`{f.name}`", "type": known[f.name][1].__name__} | {p: str(getattr(load_settings(p), f.name)) for p in profiles()}
             for f in fields(Settings)
         ]
+        return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+    def devices(self) -> list[str]:
+        "On what all records were made."
+        return sorted({run.environment["device"] for runs in self.records.values() for run in runs})
+
+    def asked_table(self, *of: str) -> str:
+        "What a scheduler is asked for, for a run of each experiment in each of these profiles."
+        known, rows = {profile: evidence(profile, self.root / "reports") for profile in of}, []
+        for experiment, notebook in catalogue().items():
+            row = {"experiment": notebook.stem}
+            for profile in of:
+                needs = requirements(Job(experiment, profile, 0), known[profile])
+                row |= {
+                    f"`{profile}`: h:mm": f"{needs['runtime'] // 60}:{needs['runtime'] % 60:02}",
+                    f"`{profile}`: memory": f"{needs['mem_mb']:,} MB",
+                }
+            rows.append(row)
         return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
     def commands(self) -> str:
