@@ -293,7 +293,8 @@ def write_jobs(
         return ["run", job.experiment, "--profile", job.profile, "--seed", str(job.seed), "--output", str(reports), *sets, *([] if everything else ["--missing"])]
     runs = {job.name: {"command": shlex.join(command(job))} | requirements(job, known[job.profile]) for job in jobs}
     make = {"command": shlex.join(["report", "--profile", report, "--output", str(reports)])} if report else None
-    path.write_text(json.dumps({"environment": environment or {}, "runs": runs, "report": make}, indent=1) + "\n")
+    try: path.write_text(json.dumps({"environment": environment or {}, "runs": runs, "report": make}, indent=1) + "\n")
+    except OSError as e: raise StudyError(f"{path} could not be written ({e.strerror}): free some space, or name another folder with output.") from None
 
 
 def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whether all went well

@@ -44,8 +44,8 @@ def writable(folder: Path) -> bool:  # creates `folder` if it can
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        try: probe.write_bytes(bytes(4096))  # on a full disk an empty file can be made all the same
+        finally: probe.unlink(missing_ok=True)
         return True
     except OSError: return False
 
