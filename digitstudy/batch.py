@@ -299,11 +299,13 @@ def write_jobs(
 
 def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whether all went well
     "Run Snakemake in a process group of its own; whatever interrupts this process interrupts the group, so that Snakemake can cancel what it has sent elsewhere."
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=0)
+    def hear(): signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background commands ignore it
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=hear)
     try: return process.wait() == 0
     except BaseException:
         os.killpg(process.pid, signal.SIGINT)
         try: process.wait(60)
+        except subprocess.TimeoutExpired: pass
         finally:
             try: os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError: pass

@@ -83,7 +83,12 @@ def start(reports: Path, on: Path | str, home: Path = ROOT, seeds: str = "0,1", 
     log = said(reports)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        return subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        return subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=hear)
+
+
+def hear():
+    """Let SIGINT interrupt a process, also one that a shell has begun in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def said(reports: Path) -> Path:
