@@ -13,7 +13,7 @@ from evidence import PROFILES, Evidence, in_order
 UNDER = {"story": "study/", "reports": "report/", "benchmarks": "benchmarks/", "reference": "modules/"}  # a page and those below it
 GROUPS = {
     "The study": ("story", "reports", "benchmarks", "method"),
-    "How to": ("howto/explore", "howto/run", "howto/add", "howto/gpu", "howto/cluster", "howto/images", "howto/train"),
+    "How to": ("howto/explore", "howto/run", "howto/add", "howto/gpu", "howto/cluster", "howto/scale", "howto/images", "howto/train"),
     "Reference": ("reference",),
     "The project": ("project/",),
 }

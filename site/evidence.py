@@ -62,6 +62,8 @@ class Evidence:
         self.card = json.loads((root / "digitstudy/reader.json").read_text())
         cluster = root / "reports/benchmarks/cluster/record.json"  # what tests/test_cluster.py has measured so far
         self.cluster = json.loads(cluster.read_text()) if cluster.is_file() else {}
+        self.scale = json.loads((root / "reports/benchmarks/scale/record.json").read_text())
+        self.steps = pd.read_csv(root / "reports/benchmarks/scale/steps.csv")
         self.margin, self.unmeasured = MARGIN, UNMEASURED
 
     count, minutes = staticmethod(count), staticmethod(minutes)
@@ -217,6 +219,17 @@ class Evidence:
     def devices(self) -> list[str]:
         "On what all records were made."
         return sorted({run.environment["device"] for runs in self.records.values() for run in runs})
+
+    def engine(self, step: str) -> dict:
+        "What a step of the engine takes at the most runs that it was measured with."
+        return self.steps[self.steps.step == step].sort_values("runs").iloc[-1].to_dict()
+
+    def engine_table(self) -> str:
+        "Processor seconds of each step of the engine, by the number of runs."
+        wide = self.steps.pivot(index="step", columns="runs", values="cpu_seconds").loc[self.steps.step.unique()]
+        wide.columns = [f"{runs:,} runs" for runs in wide.columns]
+        said = wide.map(lambda seconds: f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.1f}" if seconds >= 0 else "not measured")
+        return said.reset_index().to_markdown(index=False, disable_numparse=True)
 
     def asked_table(self, *of: str) -> str:
         "What a scheduler is asked for, for a run of each experiment in each of these profiles."
