@@ -311,7 +311,7 @@ def test_data_are_shared_read_only_and_nothing_is_fetched(cluster, on, folder, m
 @whole
 def test_a_disk_fills_up(cluster, on, folder, mounted):
     home, expected = few(folder)
-    disk = mounted("-t", "tmpfs", "-o", "size=64m", "tmpfs")
+    disk = mounted("-t", "tmpfs", "-o", "size=400m", "tmpfs")
     reports = disk / "reports"
     process = start(reports, on, home)
     until("That a run is finished", lambda: stamps(reports), 300)
