@@ -651,6 +651,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'digitstudy.study._canon': ('study.html#_canon', 'digitstudy/study.py'),
                                   'digitstudy.study._defined': ('study.html#_defined', 'digitstudy/study.py'),
                                   'digitstudy.study._definitions': ('study.html#_definitions', 'digitstudy/study.py'),
+                                  'digitstudy.study._fingerprint': ('study.html#_fingerprint', 'digitstudy/study.py'),
                                   'digitstudy.study._module': ('study.html#_module', 'digitstudy/study.py'),
                                   'digitstudy.study._names': ('study.html#_names', 'digitstudy/study.py'),
                                   'digitstudy.study._used': ('study.html#_used', 'digitstudy/study.py'),

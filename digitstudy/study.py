@@ -182,6 +182,11 @@ def reached(roots: set[str]) -> dict[str, str]:  # name -> hash
     return dict(sorted(seen.items()))
 
 
+@lru_cache
+def _fingerprint(source: str) -> dict:  # of a notebook's code
+    return {"notebook": code_hash(source), "definitions": reached(_used(source))}
+
+
 def fingerprint(experiment: str) -> dict:
     "What the code says of an experiment's result: its notebook, and the definitions that it reaches."
     cells = [source for source, tags in code_cells(notebook_of(experiment)) if not {"parameters", "injected-parameters"} & set(tags)]
