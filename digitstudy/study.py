@@ -9,6 +9,7 @@ __all__ = ['PINNED', 'DECISIVE', 'catalogue', 'notebook_of', 'code_cells', 'para
 
 # %% ../nbs/05_study.ipynb #41d8790d
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -191,7 +192,7 @@ def fingerprint(experiment: str) -> dict:
     "What the code says of an experiment's result: its notebook, and the definitions that it reaches."
     cells = [source for source, tags in code_cells(notebook_of(experiment)) if not {"parameters", "injected-parameters"} & set(tags)]
     source = "\n".join(line for line in "\n".join(cells).splitlines() if not line.lstrip().startswith(("%", "!", "#|")))
-    return dict(_fingerprint(source))
+    return copy.deepcopy(_fingerprint(source))
 
 # %% ../nbs/05_study.ipynb #61bfd8a9
 def reports_home(output: str = "") -> Path:
