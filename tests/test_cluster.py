@@ -338,7 +338,7 @@ def test_a_disk_fills_up(cluster, on, folder, mounted):
     filler.unlink()
     study(reports, on, home)
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
-    note(full_disk={"said": sentence.replace(str(disk), "reports"), "finished_before": len(finished), "finished_after": len(expected)})
+    note(full_disk={"said": sentence.replace(f"{disk}/", ""), "finished_before": len(finished), "finished_after": len(expected)})
 
 
 @whole
