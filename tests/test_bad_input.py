@@ -78,7 +78,7 @@ def empty_home(tmp_path):
         (["run", "weighted_loss", "--seed", "-1"], "seed is -1"),
         (["run", "sequence_on_canvas", "--set", "height=9"], "enlarge it, or make the digits smaller"),
         (["run", "weighted_loss", "--output", "/proc/reports"], "cannot be written"),
-        (["study", "--seeds", "0-2"], "Seeds are numbers from 0 with commas between them"),
+        (["study", "--seeds", "0-2"], "Seeds are numbers from 0, such as 0,1,2, or 0:5"),
         (["study", "--profile", "tiny", "--dry-run"], "There is no profile 'tiny'"),
         (["report", "--profile", "smoke", "--output", "/nowhere"], "There are no records of the profile smoke"),
     ],
