@@ -93,6 +93,7 @@ class Cluster:
             if why := missing():
                 raise NoCluster(f"There can be no SLURM here: {why}")
             self.write_config()
+            ETC.mkdir(exist_ok=True)
             for link in self.links:
                 link.unlink(missing_ok=True)  # of a cluster that is no more
                 link.symlink_to(self.folder / link.name)
