@@ -6,8 +6,8 @@
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
            'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits',
            'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax',
-           'raw_score', 'agreed', 'find_numbers', 'Calibration', 'reading_of', 'load_detector', 'read_card', 'Reader',
-           'picture_files', 'annotate', 'print_readings']
+           'raw_score', 'agreed', 'find_numbers', 'Calibration', 'reading_of', 'load_detector', 'near_of', 'read_card',
+           'Reader', 'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -279,6 +279,7 @@ def find_numbers(
     image: Image.Image,
     most: int = 1,  # numbers looked at from near by
     near_looks: int = len(TALL),  # at each; 0: what the first look says
+    detect_near: Callable | None = None,  # for the second look, as `detect`, which does both if not given
 ) -> list[Digits]:  # each in reading order, the most prominent first
     "The numbers in an image, after two looks."
     far, small = [], _smaller(image, ENOUGH_FAR)
@@ -295,7 +296,7 @@ def find_numbers(
         for tall in TALL[:near_looks]:
             for _ in range(3):
                 was = around(number.box)
-                near = _again(look_near(detect, image, number, tall, beside), was)
+                near = _again(look_near(detect_near or detect, image, number, tall, beside), was)
                 if near is None: break
                 number = near
                 if _overlap(around(number.box), was) > 0.75: break
@@ -344,6 +345,11 @@ def load_detector(
     return lambda images: session.run(None, {name: np.ascontiguousarray(images, np.float32)})[0]
 
 
+def near_of(path: Path) -> Path:
+    "The file of the detector for the second look, beside that for the first; where there is none, one does both."
+    return Path(path).with_name(f"{Path(path).stem}-near.onnx")
+
+
 def read_card(path: Path) -> dict:
     "What is known of a model."
     try: return json.loads(path.read_text())
@@ -359,13 +365,15 @@ class Reader:
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
         near_looks: int = len(TALL),  # at each number; 0: only the look at the whole picture
+        near: Callable | None = None,  # a function for the second look, if `model` is one for the first
     ):
-        self.near_looks = near_looks
+        self.near_looks, self.detect_near = near_looks, near
         if model is not None and not isinstance(model, str | Path): self.detect, self.calibration = model, calibration or Calibration()
         else:
             path = Path(model or MODEL)
             if not path.is_file(): raise StudyError(f"There is no model {path}: make one with `digitstudy export`, or install the package again.")
             self.detect = load_detector(path, threads)
+            if near_of(path).is_file(): self.detect_near = load_detector(near_of(path), threads)
             self.calibration = calibration or Calibration(**read_card(path.with_suffix(".json"))["calibration"])
 
     def __call__(self, source) -> Reading:
@@ -380,7 +388,7 @@ class Reader:
         "Up to `most` numbers in a picture."
         image = load_image(source)
         small = _smaller(image, ENOUGH)
-        numbers = find_numbers(self.detect, small, most, self.near_looks)
+        numbers = find_numbers(self.detect, small, most, self.near_looks, self.detect_near)
         for number in numbers: number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
         said = [reading_of(number, self.calibration) for number in numbers]
         return [reading for reading in said if reading.confidence >= self.calibration.least]
