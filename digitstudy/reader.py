@@ -6,8 +6,8 @@
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
            'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits',
            'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax',
-           'raw_score', 'agreed', 'find_numbers', 'Calibration', 'reading_of', 'load_detector', 'near_of', 'read_card',
-           'Reader', 'picture_files', 'annotate', 'print_readings']
+           'raw_score', 'agreed', 'find_numbers', 'Calibration', 'reading_of', 'load_detector', 'read_card', 'Reader',
+           'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -213,13 +213,14 @@ def _sixteens(x: float) -> int: return max(16, 16 * math.ceil(x / 16 - 1e-9))
 
 
 def look(
-    detect: Callable,  # float32 `[1, 3, h, w]` -> `[1, 15, h/4, w/4]`
+    detect: Callable,  # float32 `[1, 3, h, w]`, and whether it is seen from near by -> `[1, 15, h/4, w/4]`
     image: Image.Image,
     box: tuple[float, float, float, float],  # left, top, right, bottom of what is looked at
     size: tuple[int, int],  # width and height of the look
+    near: bool = False,
 ) -> Digits:  # in the image's pixels
     "The digits in a part of the image."
-    digits = digits_in(detect(part_of(image, box, size)[None])[0], LEAST)
+    digits = digits_in(detect(part_of(image, box, size)[None], near)[0], LEAST)
     scale = np.array([(box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]])
     digits.box = np.concatenate([digits.box[:, :2] * scale + box[:2], digits.box[:, 2:] * scale], 1)
     return digits
@@ -239,7 +240,7 @@ def look_near(detect: Callable, image: Image.Image, number: Digits, tall: float,
     size = _sixteens((right - left) * scale + 2 * beside), _sixteens((bottom - top) * scale + 2 * MARGIN)
     across, down = size[0] / scale / 2, size[1] / scale / 2
     x, y = (left + right) / 2, (top + bottom) / 2
-    return look(detect, image, (x - across, y - down, x + across, y + down), size)
+    return look(detect, image, (x - across, y - down, x + across, y + down), size, near=True)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:  # of two boxes by their corners
@@ -279,7 +280,6 @@ def find_numbers(
     image: Image.Image,
     most: int = 1,  # numbers looked at from near by
     near_looks: int = len(TALL),  # at each; 0: what the first look says
-    detect_near: Callable | None = None,  # for the second look, as `detect`, which does both if not given
 ) -> list[Digits]:  # each in reading order, the most prominent first
     "The numbers in an image, after two looks."
     far, small = [], _smaller(image, ENOUGH_FAR)
@@ -296,7 +296,7 @@ def find_numbers(
         for tall in TALL[:near_looks]:
             for _ in range(3):
                 was = around(number.box)
-                near = _again(look_near(detect_near or detect, image, number, tall, beside), was)
+                near = _again(look_near(detect, image, number, tall, beside), was)
                 if near is None: break
                 number = near
                 if _overlap(around(number.box), was) > 0.75: break
@@ -333,21 +333,16 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 def load_detector(
     path: Path,  # of an ONNX file
     threads: int = 1,
-) -> Callable:  # float32 `[n, 3, h, w]`, 0 to 255, to `[n, 15, h/4, w/4]`
-    "A detector that runs in onnxruntime."
+) -> Callable:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`
+    "A detector that runs in onnxruntime, or two in one file: one for whole pictures, one for what is seen from near by."
     try: import onnxruntime
     except ImportError: raise StudyError("The reader needs onnxruntime: pip install onnxruntime.") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try: session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e: raise StudyError(f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`.") from None
-    name = session.get_inputs()[0].name
-    return lambda images: session.run(None, {name: np.ascontiguousarray(images, np.float32)})[0]
-
-
-def near_of(path: Path) -> Path:
-    "The file of the detector for the second look, beside that for the first; where there is none, one does both."
-    return Path(path).with_name(f"{Path(path).stem}-near.onnx")
+    image, *which = (put.name for put in session.get_inputs())
+    return lambda images, near=False: session.run(None, {image: np.ascontiguousarray(images, np.float32)} | dict.fromkeys(which, np.array(near)))[0]
 
 
 def read_card(path: Path) -> dict:
@@ -365,15 +360,13 @@ class Reader:
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
         near_looks: int = len(TALL),  # at each number; 0: only the look at the whole picture
-        near: Callable | None = None,  # a function for the second look, if `model` is one for the first
     ):
-        self.near_looks, self.detect_near = near_looks, near
+        self.near_looks = near_looks
         if model is not None and not isinstance(model, str | Path): self.detect, self.calibration = model, calibration or Calibration()
         else:
             path = Path(model or MODEL)
             if not path.is_file(): raise StudyError(f"There is no model {path}: make one with `digitstudy export`, or install the package again.")
             self.detect = load_detector(path, threads)
-            if near_of(path).is_file(): self.detect_near = load_detector(near_of(path), threads)
             self.calibration = calibration or Calibration(**read_card(path.with_suffix(".json"))["calibration"])
 
     def __call__(self, source) -> Reading:
@@ -388,7 +381,7 @@ class Reader:
         "Up to `most` numbers in a picture."
         image = load_image(source)
         small = _smaller(image, ENOUGH)
-        numbers = find_numbers(self.detect, small, most, self.near_looks, self.detect_near)
+        numbers = find_numbers(self.detect, small, most, self.near_looks)
         for number in numbers: number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
         said = [reading_of(number, self.calibration) for number in numbers]
         return [reading for reading in said if reading.confidence >= self.calibration.least]

@@ -123,8 +123,8 @@ function scaled(digit, [x, y], [left, top] = [0, 0]) {
 }
 
 /** The digits in a part of the picture, in the picture's pixels. */
-export async function look(detect, picture, box, size) {
-  const digits = digitsIn(await detect(partOf(picture, box, size), size), LEAST);
+export async function look(detect, picture, box, size, near = false) {
+  const digits = digitsIn(await detect(partOf(picture, box, size), size, near), LEAST);
   const scale = [(box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]];
   return digits.map((digit) => scaled(digit, scale, box));
 }
@@ -143,7 +143,7 @@ export function lookNear(detect, picture, number, tall, beside = MARGIN) {
   const size = [sixteens((right - left) * scale + 2 * beside), sixteens((bottom - top) * scale + 2 * MARGIN)];
   const [across, down] = [size[0] / scale / 2, size[1] / scale / 2];
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];
-  return look(detect, picture, [x - across, y - down, x + across, y + down], size);
+  return look(detect, picture, [x - across, y - down, x + across, y + down], size, true);
 }
 
 /** Intersection over union of two boxes by their corners. */
