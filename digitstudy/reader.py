@@ -92,8 +92,11 @@ def part_of(
     y0, y1 = (min(max(math.floor((y - top) * down + 0.5), 0), size[1]) for y in inside[1::2])
     x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
     x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
-    seen = np.asarray(image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, inside), np.float32)
-    return np.pad(seen, ((y0, size[1] - y1), (x0, size[0] - x1), (0, 0)), mode="edge").transpose(2, 0, 1)
+    part = np.empty((3, size[1], size[0]), np.float32)
+    part[:, y0:y1, x0:x1] = np.asarray(image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, inside)).transpose(2, 0, 1)
+    part[:, :, :x0], part[:, :, x1:] = part[:, :, x0, None], part[:, :, x1 - 1, None]  # beyond the image its edge goes on
+    part[:, :y0], part[:, y1:] = part[:, y0, None], part[:, y1 - 1, None]
+    return part
 
 # %% ../nbs/05_reader.ipynb #05cad06a
 CELL, LOG_SIZE = 4, 3.0  # as the detector was trained
@@ -119,9 +122,11 @@ def digits_in(
 ) -> Digits:  # in pixels of the look
     "The digits that a map of cells speaks of."
     h, w = cells.shape[1:]
-    hill = np.pad(cells[0], 1, constant_values=-np.inf)
-    highest = np.max([hill[i : i + h, j : j + w] for i in range(3) for j in range(3)], 0)
-    row, column = np.nonzero((cells[0] == highest) & (cells[0] > math.log(least / (1 - least))))
+    hill = np.full((h + 2, w + 2), -np.inf, cells.dtype)
+    hill[1:-1, 1:-1] = cells[0]
+    row, column = np.nonzero(cells[0] > math.log(least / (1 - least)))
+    top = np.max([hill[row + i, column + j] for i in range(3) for j in range(3)], 0) == cells[0, row, column]
+    row, column = row[top], column[top]
     order = np.argsort(-cells[0, row, column], kind="stable")[:most]
     row, column = row[order], column[order]
     said = cells[:, row, column].astype(np.float64)
