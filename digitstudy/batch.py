@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MARGIN', 'UNMEASURED', 'MADE_FROM', 'CARRIED', 'gpu_slots', 'gpu_slot', 'without_folders', 'execute_notebook',
-           'run_experiment', 'parse_seeds', 'Job', 'study_jobs', 'plan', 'evidence', 'estimates', 'requirements',
-           'report_source', 'report_is_current', 'make_report', 'default_cores', 'machines', 'write_jobs', 'run_jobs',
-           'run_study', 'parse_values', 'sweep_jobs', 'run_sweep']
+           'run_experiment', 'parse_seeds', 'Job', 'study_jobs', 'plan', 'Known', 'evidence', 'estimates',
+           'requirements', 'report_source', 'report_is_current', 'make_report', 'default_cores', 'machines',
+           'write_jobs', 'run_jobs', 'run_study', 'parse_values', 'sweep_jobs', 'run_sweep']
 
 # %% ../nbs/07_batch.ipynb #9cb1542e
 import hashlib
@@ -201,31 +201,47 @@ MARGIN = {"time": 2, "memory": 1.5}  # asked for, by what was measured: other ma
 UNMEASURED = {"runtime": 24 * 60, "mem_mb": 4000}  # minutes and MB
 
 
-def evidence(profile: str, reports: Path) -> dict[str, list[Record]]:  # experiment -> records
-    "What tells how much an experiment needs: its records of this profile, in `reports` or in the checkout; else those of the checkout's largest profile that has any."
-    ours, found = study_home() / "reports", {}
-    for home, name in [(reports, profile), (ours, profile), *((ours, other) for other in reversed(profiles()))]:
-        new = {}
-        for record in read_records(home, name, variants=True): new.setdefault(record.experiment, []).append(record)
-        found = {e: [r for r in records if not r.variant] or records for e, records in new.items()} | found
-    return found
+@dataclass(frozen=True)
+class Known:
+    "What its records tell of an experiment's cost."
+
+    mean: float  # seconds for each pixel that is trained on
+    most: float
+    memory: float  # MB; 0: no record of this profile tells
+
+    @classmethod
+    def of(cls, records: list[Record], profile: str) -> "Known":
+        "Records of one experiment, of this profile or, for lack of them, of another."
+        rates = [sum(value for name, value in r.cost.items() if name.startswith("seconds_")) / _pixels(r.parameters) for r in records]
+        return cls(sum(rates) / len(rates), max(rates), max((r.cost.get("memory_mb") or 0 for r in records if r.profile == profile), default=0))
 
 
 def _pixels(values: dict) -> int: return values["train_examples"] * values["epochs"] * values["height"] * values["width"]
 
 
-def estimates(job: Job, known: dict[str, list[Record]]) -> list[float]:  # seconds
-    "How long a run takes by each record of its experiment."
-    mine = _pixels(settle(job.experiment, dict(job.given) | {"profile": job.profile})[0])
-    return [sum(value for name, value in r.cost.items() if name.startswith("seconds_")) * mine / _pixels(r.parameters) for r in known.get(job.experiment, [])]
+def evidence(profile: str, reports: Path) -> dict[str, Known]:  # by experiment
+    "What tells how much an experiment needs: its records of this profile, in `reports` or in the checkout; else those of the checkout's largest profile that has any."
+    ours, found = study_home() / "reports", {}
+    for home, name in [(reports, profile), (ours, profile), *((ours, other) for other in reversed(profiles()))]:
+        new = {}
+        for record in read_records(home, name, variants=True): new.setdefault(record.experiment, []).append(record)
+        found = {e: Known.of([r for r in records if not r.variant] or records, profile) for e, records in new.items()} | found
+    return found
 
 
-def requirements(job: Job, known: dict[str, list[Record]]) -> dict[str, int]:
+def estimates(job: Job, known: dict[str, Known]) -> tuple[float, float] | None:  # seconds, None if there is no record
+    "How long a run takes by the records of its experiment: their mean, and by the slowest."
+    if job.experiment not in known: return None
+    pixels, by = _pixels(settle(job.experiment, dict(job.given) | {"profile": job.profile})[0]), known[job.experiment]
+    return pixels * by.mean, pixels * by.most
+
+
+def requirements(job: Job, known: dict[str, Known]) -> dict[str, int]:
     "The minutes and the MB to ask a scheduler for."
-    seconds, memory = estimates(job, known), [r.cost["memory_mb"] for r in known.get(job.experiment, []) if r.profile == job.profile and r.cost.get("memory_mb")]
+    seconds, memory = estimates(job, known), known[job.experiment].memory if job.experiment in known else 0
     return {
-        "runtime": max(10, math.ceil(MARGIN["time"] * max(seconds) / 60)) if seconds else UNMEASURED["runtime"],
-        "mem_mb": 500 * math.ceil(MARGIN["memory"] * max(memory) / 500) if memory else UNMEASURED["mem_mb"],
+        "runtime": max(10, math.ceil(MARGIN["time"] * seconds[1] / 60)) if seconds else UNMEASURED["runtime"],
+        "mem_mb": 500 * math.ceil(MARGIN["memory"] * memory / 500) if memory else UNMEASURED["mem_mb"],
     }
 
 # %% ../nbs/07_batch.ipynb #6a1f0c19
@@ -355,9 +371,9 @@ def _announce(todo: dict[Job, str], done: int, reports: Path):
     print(f"{len(todo)} runs to do" + (f", {done} have a current record already." if done else "."), file=sys.stderr)
     known = {profile: evidence(profile, reports) for profile in {job.profile for job in todo}}
     seconds = {job: estimates(job, known[job.profile]) for job in todo}
-    for job, why in todo.items(): print(f"  {job}: {why}" + (f" (about {clock(sum(seconds[job]) / len(seconds[job]))})" if seconds[job] else ""), file=sys.stderr)
+    for job, why in todo.items(): print(f"  {job}: {why}" + (f" (about {clock(seconds[job][0])})" if seconds[job] else ""), file=sys.stderr)
     known_of = [s for s in seconds.values() if s]
-    if known_of: print(f"By the records {len(known_of)} of them take {clock(sum(sum(s) / len(s) for s in known_of))} one after another.", file=sys.stderr)
+    if known_of: print(f"By the records {len(known_of)} of them take {clock(sum(mean for mean, _ in known_of))} one after another.", file=sys.stderr)
 
 
 def run_study(

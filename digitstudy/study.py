@@ -57,9 +57,13 @@ def notebook_of(experiment: str) -> Path:
 
 def code_cells(path: Path) -> list[tuple[str, list[str]]]:
     "Source and tags of a notebook's code cells."
-    try: cells = json.loads(path.read_text())["cells"]
+    try: return [(source, [*tags]) for source, tags in _code_cells(path.read_text())]
     except (OSError, ValueError, KeyError, TypeError) as e: raise StudyError(f"{path} is not a whole notebook ({e}): take it from the repository again.") from None
-    return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in cells if c["cell_type"] == "code"]
+
+
+@lru_cache(64)
+def _code_cells(text: str) -> list[tuple[str, list[str]]]:  # of a notebook
+    return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
 
 # %% ../nbs/05_study.ipynb #ed12490b
 def parameters_of(experiment: str) -> dict[str, tuple]:  # name -> (default, type, what it means)
