@@ -563,6 +563,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'digitstudy.report._cell': ('report.html#_cell', 'digitstudy/report.py'),
                                    'digitstudy.report._changed': ('report.html#_changed', 'digitstudy/report.py'),
                                    'digitstudy.report._data': ('report.html#_data', 'digitstudy/report.py'),
+                                   'digitstudy.report._is_counted': ('report.html#_is_counted', 'digitstudy/report.py'),
                                    'digitstudy.report._is_share': ('report.html#_is_share', 'digitstudy/report.py'),
                                    'digitstudy.report._of': ('report.html#_of', 'digitstudy/report.py'),
                                    'digitstudy.report.against_targets': ('report.html#against_targets', 'digitstudy/report.py'),

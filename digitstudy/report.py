@@ -234,18 +234,21 @@ def variants(
 
 # %% ../nbs/06_report.ipynb #a547321c
 def summarise(values: pd.Series, images: int, share: bool) -> str:
-    "Mean ± sd over seeds [binomial interval]."
+    "Mean ± sd over seeds [binomial interval of a share that `images` were counted for; 0: nothing was counted]."
     text = f"{values.mean():.3f}" if share else f"{values.mean():.3g}"
     if len(values) > 1: text += f" ± {values.std():.3f}" if share else f" ± {values.std():.2g}"
-    if share: text += " [{:.3f}, {:.3f}]".format(*wilson(values.mean(), images))
+    if share and images: text += " [{:.3f}, {:.3f}]".format(*wilson(values.mean(), images))
     return text
 
 
 def _is_share(metric: str) -> bool: return metric != "localization_error"
 
 
+def _is_counted(metric: str) -> bool: return _is_share(metric) and metric != "mean_iou"
+
+
 def _cell(mine: pd.DataFrame, metric: str) -> str:  # rows of `score_table` for one experiment, measure and split
-    return summarise(mine.value, int(mine.images.iloc[0]), _is_share(metric)) if len(mine) else ""
+    return summarise(mine.value, int(mine.images.iloc[0]) if _is_counted(metric) else 0, _is_share(metric)) if len(mine) else ""
 
 
 def _data(records: list[Record], experiment: str) -> str: return ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment}))

@@ -84,7 +84,7 @@ class Evidence:
 
     def ours(self, name: str, metric: str = READ, split: str = "test") -> str:
         "Mean ± standard deviation over seeds."
-        return summarise(self.of(name, metric, split), 1, share=metric != PLACED).split(" [")[0]
+        return summarise(self.of(name, metric, split), 0, share=metric != PLACED)
 
     def between(self, name: str, metric: str = READ, split: str = "test") -> str:
         "The 95 % interval that the number of images leaves."
