@@ -384,7 +384,7 @@ def why_run(
     folder = record_folder(reports, profile, experiment, seed, variant)
     if not (folder / "record.json").exists(): return "no record yet"
     record = read_record(folder)
-    changed = [f"{k} was {record.parameters.get(k)}, is {v}" for k, v in values.items() if k not in ("output", "device") and record.parameters.get(k) != v]
+    changed = [f"{k} was {record.parameters.get(k)}, is {v}" for k, v in json.loads(json.dumps(values)).items() if k not in ("output", "device") and record.parameters.get(k) != v]  # a record holds lists, not tuples
     now, then = fingerprint(experiment), record.fingerprint
     if now["notebook"] != then.get("notebook"): changed.append("the code of its notebook")
     old = then.get("definitions", {})
