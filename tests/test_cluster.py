@@ -42,7 +42,7 @@ def cluster(tmp_path_factory):
     try:
         try:
             cluster.up()
-        except (NoCluster, OSError) as why:
+        except (NoCluster, OSError, subprocess.SubprocessError) as why:
             if WHOLE:
                 raise
             pytest.skip(f"NOT TESTED ON A CLUSTER: {why}")
