@@ -168,17 +168,16 @@ def test_a_killed_caching_goes_on(mat, home):
     ]
     path = write_archive(members, home / "train.tar.gz")
     code = "import sys; from digitstudy.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
-    noted = 0
-    for pause in (0.2, 0.6):
+    noted, before = lambda: sum(len(j.read_text().splitlines()) for j in (home / "cache" / "svhn").glob("*.partial/journal.jsonl")), 0
+    for _ in range(2):
         process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT)
         process.stdout.readline()
-        time.sleep(pause)
+        while process.poll() is None and noted() <= before:
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        journals = list((home / "cache" / "svhn").glob("*.partial/journal.jsonl"))
-        noted = max([noted, *(len(j.read_text().splitlines()) for j in journals)])
-        assert journals or not list((home / "cache" / "svhn").glob("*/about.json")), "killed too late for this test"
-    assert noted > 0, "killed too early for this test"
+        assert noted() > before and not list((home / "cache" / "svhn").glob("*/about.json")), "killed too late for this test"
+        before = noted()
     place = cached(path, progress=False)
     images = np.load(place / "images.npy", mmap_mode="r")
     other = write_archive(members, home / "again.tar.gz")
