@@ -29,7 +29,7 @@ from .archives import SVHN, find_archive
 from .boxes import FRAME, draw_box, rescale
 from .config import Settings, StudyError
 from .digits import load_digits
-from .export import TwoDetectors, holds_two, in_torch, load_checkpoint, read_data, unfold_onnx
+from .export import TwoDetectors, in_torch, load_checkpoint, parts_of, read_data, unfold_onnx
 from .glyphs import load_glyphs
 from .handwriting import HandwrittenNumbers, PaperSpec
 from .housenumbers import HouseSpec, RenderedLetters, RenderedNumbers
@@ -208,7 +208,7 @@ class Model:
     def __init__(self, path: str | Path = MODEL):
         self.path = Path(path)
         if self.path.suffix == ".onnx": self.read: Reader | FrameReader = Reader(self.path)
-        elif self._is_detector(): self.read = Reader(in_torch(self.network), self._calibration())
+        elif self._is_detector(): self.read = Reader(in_torch(self.network), self._calibration(), classify=in_torch(load_checkpoint(self.path)) if self._is_classifier() else None)
         else:
             network, frame = network_of(read_record(self.path.parent))
             missing = network.load_state_dict(self._weights, strict=False).missing_keys  # a loss may have left weights, too
@@ -220,7 +220,9 @@ class Model:
         try: return torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception: raise StudyError(f"{self.path} is not there, or not whole: run its experiment again.") from None
 
-    def _is_detector(self) -> bool: return "answer.weight" in self._weights
+    def _is_detector(self) -> bool: return "answer.weight" in self._weights  # or a classifier, which detectors precede
+
+    def _is_classifier(self) -> bool: return "compare.0.weight" in self._weights
 
     def _calibration(self) -> Calibration | None:
         card = self.path.with_name("reader.json")
@@ -228,12 +230,12 @@ class Model:
 
     @cached_property
     def network(self) -> nn.Module:
-        "The network in torch, ready to answer; both, where one looks at whole pictures and one from near by."
+        "The network in torch, ready to answer; both detectors, where one looks at whole pictures and one from near by."
         own = self.path.suffix == ".pt"
         if own and not self._is_detector(): return self.read.network
-        onnx = self.path.with_name("reader.onnx") if own else self.path  # beside the weights of a detector that looks from near by lies one that looks from afar
-        two = onnx.is_file() and holds_two(onnx)
-        near = load_checkpoint(self.path) if own else unfold_onnx(self.path, NOISE, near=True).eval()
+        onnx = self.path.with_name("reader.onnx") if own else self.path  # beside the weights of what looks from near by lies what looks from afar
+        two = onnx.is_file() and "near" in parts_of(onnx)
+        near = load_checkpoint(self.path) if own and not self._is_classifier() else unfold_onnx(onnx, NOISE, near=True).eval()
         return TwoDetectors(unfold_onnx(onnx, NOISE).eval(), near) if two else near
 
     def answers(
@@ -262,7 +264,7 @@ class Look(NamedTuple):
 
     name: str
     picture: np.ndarray  # float32 `[channels, h, w]`, 0 to 255: what the network saw
-    cells: np.ndarray | None  # float32 `[15, h/4, w/4]`; None: the network has no map
+    cells: np.ndarray | None  # float32 `[15, h/4, w/4]`; None: what looked has no map
     near: bool = False  # whether it was seen from near by
 
     @property
@@ -282,7 +284,10 @@ def looks_of(
         cells = read.detect(images, near)
         looks.append(Look("near look" if near else "far look", images[0], cells[0], near))
         return cells
-    Reader(watched, read.calibration, near_looks=read.near_looks)(picture)
+    def told(images: np.ndarray) -> np.ndarray:
+        looks.append(Look("each digit alone", np.concatenate(list(images), 2), None))
+        return read.classify(images)
+    Reader(watched, read.calibration, near_looks=read.near_looks, classify=read.classify and told)(picture)
     return looks
 
 # %% ../nbs/07_explore.ipynb #81539735
@@ -320,6 +325,7 @@ def show_looks(
         picture, (h, w) = look.picture.transpose(1, 2, 0) / 255, look.picture.shape[1:]
         for ax, row in zip(column, rows):
             ax.axis("off")
+            if row != "picture" and mapped and look.cells is None: continue  # close-ups
             ax.imshow(picture if row == "picture" else picture.mean(2), cmap="gray", vmin=0, vmax=1, extent=(0, w, h, 0))
             if row == "objectness": ax.imshow(look.objectness, cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=(0, w, h, 0))
             if row == "gradient": ax.imshow(saliency(network, look.picture, look.near), cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=(0, w, h, 0))

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
-           'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits',
-           'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax',
-           'raw_score', 'agreed', 'find_numbers', 'Calibration', 'reading_of', 'load_detector', 'read_card', 'Reader',
-           'picture_files', 'annotate', 'print_readings']
+           'CLOSE_SIDE', 'CLOSE_AROUND', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'MODEL', 'CARD', 'SUFFIXES', 'load_image',
+           'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far',
+           'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close', 'find_numbers', 'Calibration', 'reading_of',
+           'load_networks', 'load_detector', 'read_card', 'Reader', 'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -185,6 +185,7 @@ TALL = (44.0, 32.0)  # pixels: a digit's heights in the second look
 MARGIN, BESIDE, SMALL = 14.0, 32.0, 16.0  # pixels around the number; at its ends, if in the first look its digits were lower than the third
 LEAST = 0.3  # objectness of a digit
 WIDEST, TALLEST = 512, 256  # pixels of the second look at most
+CLOSE_SIDE, CLOSE_AROUND = 40, 1.3  # as the classifier was trained: pixels of a close-up's side, and its side in longer sides of the digit's box
 ENOUGH, ENOUGH_FAR = 1024, 288  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
 
 
@@ -280,13 +281,26 @@ def agreed(looks: list[Digits]) -> Digits:
     return Digits(*(np.mean(part, 0) for part in ([x.box for x in same], [x.sure for x in same], [log_softmax(x.logits) for x in same])))
 
 
+def look_close(
+    classify: Callable,  # float32 `[n, 3, CLOSE_SIDE, CLOSE_SIDE]` -> logits `[n, 10]`
+    image: Image.Image,
+    number: Digits,
+) -> Digits:
+    "The same number, each of its digits seen alone, always as large; what the classifier says weighs as much as what was said before."
+    reach = CLOSE_AROUND / 2 * number.box[:, 2:].max(1, keepdims=True)
+    squares = np.concatenate([number.box[:, :2] - reach, number.box[:, :2] + reach], 1)
+    seen = classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares.tolist()]))
+    return Digits(number.box, number.sure, (log_softmax(number.logits) + log_softmax(seen.astype(np.float64))) / 2)
+
+
 def find_numbers(
     detect: Callable,
     image: Image.Image,
     most: int = 1,  # numbers looked at from near by
     near_looks: int = len(TALL),  # at each; 0: what the first look says
+    classify: Callable | None = None,  # has a say in what is seen from near by
 ) -> list[Digits]:  # each in reading order, the most prominent first
-    "The numbers in an image, after two looks."
+    "The numbers in an image, after two looks, or three."
     far, small = [], _smaller(image, ENOUGH_FAR)
     for side in SIDES:
         digits = look_far(detect, small, side)
@@ -307,7 +321,8 @@ def find_numbers(
                 if _overlap(around(number.box), was) > 0.75: break
             if near is not None: looks.append(near)
             beside = MARGIN
-        found.append(agreed(looks) if looks else number)
+        if looks: number = agreed(looks)
+        found.append(look_close(classify, image, number) if classify and looks else number)
     return found
 
 # %% ../nbs/05_reader.ipynb #3d51aeac
@@ -335,19 +350,25 @@ CARD = MODEL.with_suffix(".json")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-def load_detector(
+def load_networks(
     path: Path,  # of an ONNX file
     threads: int = 1,
-) -> Callable:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`
-    "A detector that runs in onnxruntime, or two in one file: one for whole pictures, one for what is seen from near by."
+) -> tuple[Callable, Callable | None]:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`; close-ups to logits `[n, 10]`
+    "What a file holds, to run in onnxruntime: a detector, or two as one, of which one is for whole pictures and one for what is seen from near by; and a classifier of close-ups, or None."
     try: import onnxruntime
     except ImportError: raise StudyError("The reader needs onnxruntime: pip install onnxruntime.") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try: session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e: raise StudyError(f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`.") from None
-    image, *which = (put.name for put in session.get_inputs())
-    return lambda images, near=False: session.run(None, {image: np.ascontiguousarray(images, np.float32)} | dict.fromkeys(which, np.array(near)))[0]
+    image, *switches = (put.name for put in session.get_inputs())
+    def run(images, **turned): return session.run(None, {image: np.ascontiguousarray(images, np.float32)} | {name: np.array(turned.get(name, False)) for name in switches})[0]
+    return lambda images, near=False: run(images, near=near), (lambda images: run(images, close=True)) if "close" in switches else None
+
+
+def load_detector(path: Path, threads: int = 1) -> Callable:
+    "The detector, or both, of `load_networks`."
+    return load_networks(path, threads)[0]
 
 
 def read_card(path: Path) -> dict:
@@ -365,13 +386,14 @@ class Reader:
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
         near_looks: int = len(TALL),  # at each number; 0: only the look at the whole picture
+        classify: Callable | None = None,  # of close-ups, if the model is a function; a file has its own
     ):
         self.near_looks = near_looks
-        if model is not None and not isinstance(model, str | Path): self.detect, self.calibration = model, calibration or Calibration()
+        if model is not None and not isinstance(model, str | Path): self.detect, self.classify, self.calibration = model, classify, calibration or Calibration()
         else:
             path = Path(model or MODEL)
             if not path.is_file(): raise StudyError(f"There is no model {path}: make one with `digitstudy export`, or install the package again.")
-            self.detect = load_detector(path, threads)
+            self.detect, self.classify = load_networks(path, threads)
             self.calibration = calibration or Calibration(**read_card(path.with_suffix(".json"))["calibration"])
 
     def __call__(self, source) -> Reading:
@@ -386,7 +408,7 @@ class Reader:
         "Up to `most` numbers in a picture."
         image = load_image(source)
         small = _smaller(image, ENOUGH)
-        numbers = find_numbers(self.detect, small, most, self.near_looks)
+        numbers = find_numbers(self.detect, small, most, self.near_looks, self.classify)
         for number in numbers: number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
         said = [reading_of(number, self.calibration) for number in numbers]
         return [reading for reading in said if reading.confidence >= self.calibration.least]

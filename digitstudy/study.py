@@ -121,7 +121,7 @@ def given_parameters(
 
 # %% ../nbs/05_study.ipynb #da08bfc2
 PINNED = {"svhn": "FORMAT", "housenumbers": "PIXELS"}  # modules for whose results one tested constant stands
-DECISIVE = ("boxes", "digits", "sequences", "losses", "metrics", "models", "training", "handwriting", "views", "detector", "ideas")  # other modules that decide results
+DECISIVE = ("boxes", "digits", "sequences", "losses", "metrics", "models", "training", "handwriting", "views", "detector", "closeups", "ideas")  # other modules that decide results
 
 
 def _canon(node) -> object:

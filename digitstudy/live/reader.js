@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { BESIDE, CALIBRATION, CELL, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
+import { BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -189,8 +189,22 @@ export function agreed(looks) {
   }));
 }
 
-/** Up to `most` numbers in a picture after two looks, the most prominent first; `tall` are the digits' heights in the looks from near by. */
-export async function findNumbers(detect, picture, most = 1, tall = TALL) {
+/** The same number, each of its digits seen alone, always as large; what the classifier says weighs as much as what was said before. */
+export async function lookClose(classify, picture, number) {
+  const seen = new Float32Array(number.length * 3 * CLOSE_SIDE ** 2);
+  for (const [k, { box: [cx, cy, w, h] }] of number.entries()) {
+    const reach = (CLOSE_AROUND / 2) * Math.max(w, h);
+    seen.set(partOf(picture, [cx - reach, cy - reach, cx + reach, cy + reach], [CLOSE_SIDE, CLOSE_SIDE]), k * 3 * CLOSE_SIDE ** 2);
+  }
+  const said = await classify(seen, number.length);
+  return number.map((digit, k) => {
+    const [before, alone] = [logSoftmax(digit.logits), logSoftmax([...said.slice(10 * k, 10 * k + 10)])];
+    return { ...digit, logits: before.map((x, j) => (x + alone[j]) / 2) };
+  });
+}
+
+/** Up to `most` numbers in a picture after two looks, or three, the most prominent first; `tall` are the digits' heights in the looks from near by. */
+export async function findNumbers({ detect, classify }, picture, most = 1, tall = TALL) {
   let far = [];
   const small = smaller(picture, ENOUGH_FAR);
   for (const side of SIDES) {
@@ -218,7 +232,8 @@ export async function findNumbers(detect, picture, most = 1, tall = TALL) {
       if (near) looks.push(near);
       beside = MARGIN;
     }
-    found.push(looks.length ? agreed(looks) : number);
+    if (looks.length) number = agreed(looks);
+    found.push(classify && looks.length ? await lookClose(classify, picture, number) : number);
   }
   return found;
 }
@@ -246,9 +261,9 @@ function answer(number, picture, small) {
 }
 
 /** The most prominent number in a picture, in its own pixels; null for no number. */
-export async function read(detect, picture) {
+export async function read(networks, picture) {
   const small = smaller(picture, ENOUGH);
-  const [number] = await findNumbers(detect, small);
+  const [number] = await findNumbers(networks, small);
   return answer(number, picture, small);
 }
 
@@ -264,20 +279,22 @@ export class Follower {
   number = null;
   frame = 0;
 
-  constructor(detect) {
-    this.detect = detect;
+  constructor(networks) {
+    this.networks = networks;
   }
 
   async read(picture) {
     const small = smaller(picture, ENOUGH);
     const tall = TALL[this.frame % TALL.length];
     const was = this.frame++ % WHOLE_EVERY ? this.number : null;
-    this.number = (was && (await this.stillThere(small, was, tall))) ?? (await findNumbers(this.detect, small, 1, [tall]))[0];
+    this.number = (was && (await this.stillThere(small, was, tall))) ?? (await findNumbers(this.networks, small, 1, [tall]))[0];
     return answer(this.number, picture, small);
   }
 
   async stillThere(picture, was, tall) {
-    const number = again(await lookNear(this.detect, picture, was, tall), around(was));
-    return number && overlap(around(number), around(was)) > 0.75 ? number : null;
+    const { detect, classify } = this.networks;
+    const number = again(await lookNear(detect, picture, was, tall), around(was));
+    if (!number || overlap(around(number), around(was)) <= 0.75) return null;
+    return classify ? lookClose(classify, picture, number) : number;
   }
 }
