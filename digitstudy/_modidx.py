@@ -564,6 +564,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'digitstudy.reader.around': ('reader.html#around', 'digitstudy/reader.py'),
                                    'digitstudy.reader.digits_in': ('reader.html#digits_in', 'digitstudy/reader.py'),
                                    'digitstudy.reader.find_numbers': ('reader.html#find_numbers', 'digitstudy/reader.py'),
+                                   'digitstudy.reader.frame_of': ('reader.html#frame_of', 'digitstudy/reader.py'),
                                    'digitstudy.reader.in_order': ('reader.html#in_order', 'digitstudy/reader.py'),
                                    'digitstudy.reader.load_detector': ('reader.html#load_detector', 'digitstudy/reader.py'),
                                    'digitstudy.reader.load_image': ('reader.html#load_image', 'digitstudy/reader.py'),

@@ -285,7 +285,7 @@ def looks_of(
         looks.append(Look("near look" if near else "far look", images[0], cells[0], near))
         return cells
     def told(images: np.ndarray) -> np.ndarray:
-        looks.append(Look("each digit alone", np.concatenate(list(images), 2), None))
+        looks.append(Look("unsure digits alone", np.concatenate(list(images), 2), None))
         return read.classify(images)
     Reader(watched, read.calibration, near_looks=read.near_looks, classify=read.classify and told)(picture)
     return looks

@@ -314,7 +314,7 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
     "Pictures of a data set as arrays `[h, w, 3]`, with their numbers as text."
     for i in range(min(first, len(data))):
         example = data[i]
-        yield example.image.permute(1, 2, 0).cpu().numpy(), "".join(str(d) for d in example.digits.tolist() if d != NO_DIGIT)
+        yield example.image.permute(1, 2, 0).contiguous().cpu().numpy(), "".join(str(d) for d in example.digits.tolist() if d != NO_DIGIT)
 
 # %% ../nbs/06_export.ipynb #526878d7
 LIMITS = [

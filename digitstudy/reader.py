@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
-           'CLOSE_SIDE', 'CLOSE_AROUND', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'MODEL', 'CARD', 'SUFFIXES', 'load_image',
-           'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far',
-           'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close', 'find_numbers', 'Calibration', 'reading_of',
-           'load_networks', 'load_detector', 'read_card', 'Reader', 'picture_files', 'annotate', 'print_readings']
+           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'LEVEL', 'MODEL', 'CARD',
+           'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around', 'Reading',
+           'look', 'look_far', 'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close', 'find_numbers',
+           'Calibration', 'frame_of', 'reading_of', 'load_networks', 'load_detector', 'read_card', 'Reader',
+           'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -37,11 +38,11 @@ def _of_array(array: np.ndarray) -> Image.Image:
     elif array.dtype.kind == "f":
         if not np.isfinite(array).all() or array.min() < 0: raise StudyError("The array has values below 0, or that are no numbers: give 0 to 1, or 0 to 255.")
         array = (array * (255 if array.max() <= 1 else 1)).clip(0, 255).round()
-    elif array.dtype.kind in "iu":
+    elif array.dtype.kind in "iu" and array.dtype != np.uint8:
         if array.min() < 0: raise StudyError("The array has values below 0: give 0 to 255, or 0 to 65535 as uint16.")
         if array.max() > 255: array = array // 257 if array.max() < 65536 else array * 0 + 255
-    else: raise StudyError(f"An array of type {array.dtype} is no picture: give uint8, uint16 or float.")
-    return Image.fromarray(array.astype(np.uint8))
+    elif array.dtype != np.uint8: raise StudyError(f"An array of type {array.dtype} is no picture: give uint8, uint16 or float.")
+    return Image.fromarray(array.astype(np.uint8, copy=False))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:  # any mode -> RGB
@@ -52,7 +53,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:  # any mode -> RGB
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def load_image(
@@ -70,7 +71,7 @@ def load_image(
         else: raise StudyError(f"A {type(source).__name__} is no picture: give a path, bytes, a Pillow image or an array.")
         if image.width * image.height > MOST_PIXELS: raise StudyError(f"{name} has {image.width}x{image.height} pixels, more than {MOST_PIXELS:,}: make it smaller first.")
         if min(image.size) < 1: raise StudyError(f"{name} has no pixels.")
-        return _eight_bit(ImageOps.exif_transpose(image))
+        return _eight_bit(image if isinstance(source, np.ndarray) else ImageOps.exif_transpose(image))
     except StudyError: raise
     except FileNotFoundError: raise StudyError(f"There is no file {source}.") from None
     except UnidentifiedImageError: raise StudyError(f"{name} is not an image that can be read: give a JPEG, PNG, WebP, GIF, TIFF or BMP.") from None
@@ -186,6 +187,7 @@ MARGIN, BESIDE, SMALL = 14.0, 32.0, 16.0  # pixels around the number; at its end
 LEAST = 0.3  # objectness of a digit
 WIDEST, TALLEST = 512, 256  # pixels of the second look at most
 CLOSE_SIDE, CLOSE_AROUND = 40, 1.3  # as the classifier was trained: pixels of a close-up's side, and its side in longer sides of the digit's box
+DOUBTLESS = 0.999  # probability of a digit: what is surer is not seen alone
 ENOUGH, ENOUGH_FAR = 1024, 288  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
 
 
@@ -286,18 +288,23 @@ def look_close(
     image: Image.Image,
     number: Digits,
 ) -> Digits:
-    "The same number, each of its digits seen alone, always as large; what the classifier says weighs as much as what was said before."
-    reach = CLOSE_AROUND / 2 * number.box[:, 2:].max(1, keepdims=True)
-    squares = np.concatenate([number.box[:, :2] - reach, number.box[:, :2] + reach], 1)
-    seen = classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares.tolist()]))
-    return Digits(number.box, number.sure, (log_softmax(number.logits) + log_softmax(seen.astype(np.float64))) / 2)
+    "The same number, each digit that is not beyond doubt seen alone, always as large; what the classifier says of it weighs as much as what was said before."
+    logits = log_softmax(number.logits)
+    unsure = np.exp(logits.max(1)) < DOUBTLESS
+    if unsure.any():
+        box = number.box[unsure]
+        reach = CLOSE_AROUND / 2 * box[:, 2:].max(1, keepdims=True)
+        squares = np.concatenate([box[:, :2] - reach, box[:, :2] + reach], 1).tolist()
+        said = classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares]))
+        logits[unsure] = (logits[unsure] + log_softmax(said.astype(np.float64))) / 2
+    return Digits(number.box, number.sure, logits)
 
 
 def find_numbers(
     detect: Callable,
     image: Image.Image,
     most: int = 1,  # numbers looked at from near by
-    near_looks: int = len(TALL),  # at each; 0: what the first look says
+    near_looks: int = len(TALL),  # at each at most; 0: what the first look says
     classify: Callable | None = None,  # has a say in what is seen from near by
 ) -> list[Digits]:  # each in reading order, the most prominent first
     "The numbers in an image, after two looks, or three."
@@ -313,6 +320,7 @@ def find_numbers(
     for number in sorted(far, key=_prominence, reverse=True)[:most]:
         looks, beside = [], BESIDE if number.box[:, 3].mean() * SIDES[-1] / max(image.size) < SMALL else MARGIN
         for tall in TALL[:near_looks]:
+            if looks and number.box[:, 3].mean() > TALL[0] and raw_score(number) > 0: break  # the next look would show less of it
             for _ in range(3):
                 was = around(number.box)
                 near = _again(look_near(detect, image, number, tall, beside), was)
@@ -336,10 +344,20 @@ class Calibration:
     least: float = 0.0  # confidence under which it says "no number"
 
 
+LEVEL = 0.05  # of a digit's height: tops and bottoms that differ by less are on two lines
+
+
+def frame_of(boxes: np.ndarray) -> np.ndarray:  # `[n, 4]` (cx, cy, w, h) of a number's digits -> (left, top, right, bottom)
+    "The box of a number: around all its digits, or, where they stand between two lines but for noise, between these."
+    frame, edges = around(boxes), np.stack([boxes[:, 1] - boxes[:, 3] / 2, boxes[:, 1] + boxes[:, 3] / 2])
+    if np.ptp(edges, axis=1).max() < LEVEL * boxes[:, 3].mean(): frame[[1, 3]] = edges.mean(1)
+    return frame
+
+
 def reading_of(number: Digits, calibration: Calibration) -> Reading:
     "The answer that a number is."
     p = np.exp(log_softmax(number.logits / calibration.temperature))
-    left, top, right, bottom = around(number.box).tolist()
+    left, top, right, bottom = frame_of(number.box).tolist()
     boxes = [(cx - w / 2, cy - h / 2, w, h) for cx, cy, w, h in number.box.tolist()]
     odds = calibration.slope * raw_score(number) + calibration.shift
     return Reading("".join(map(str, p.argmax(1))), (left, top, right - left, bottom - top), 1 / (1 + math.exp(-max(odds, -700))), p.max(1).tolist(), boxes)

@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, ENOUGH, ENOUGH_FAR, LEAST, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
+import { BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -189,18 +189,22 @@ export function agreed(looks) {
   }));
 }
 
-/** The same number, each of its digits seen alone, always as large; what the classifier says weighs as much as what was said before. */
+/** The same number, each digit that is not beyond doubt seen alone, always as large; what the classifier says of it weighs as much as what was said before. */
 export async function lookClose(classify, picture, number) {
-  const seen = new Float32Array(number.length * 3 * CLOSE_SIDE ** 2);
-  for (const [k, { box: [cx, cy, w, h] }] of number.entries()) {
+  const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits) }));
+  const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < DOUBTLESS);
+  if (!unsure.length) return told;
+  const seen = new Float32Array(unsure.length * 3 * CLOSE_SIDE ** 2);
+  for (const [k, { box: [cx, cy, w, h] }] of unsure.entries()) {
     const reach = (CLOSE_AROUND / 2) * Math.max(w, h);
     seen.set(partOf(picture, [cx - reach, cy - reach, cx + reach, cy + reach], [CLOSE_SIDE, CLOSE_SIDE]), k * 3 * CLOSE_SIDE ** 2);
   }
-  const said = await classify(seen, number.length);
-  return number.map((digit, k) => {
-    const [before, alone] = [logSoftmax(digit.logits), logSoftmax([...said.slice(10 * k, 10 * k + 10)])];
-    return { ...digit, logits: before.map((x, j) => (x + alone[j]) / 2) };
-  });
+  const said = await classify(seen, unsure.length);
+  for (const [k, digit] of unsure.entries()) {
+    const alone = logSoftmax([...said.slice(10 * k, 10 * k + 10)]);
+    digit.logits = digit.logits.map((x, j) => (x + alone[j]) / 2);
+  }
+  return told;
 }
 
 /** Up to `most` numbers in a picture after two looks, or three, the most prominent first; `tall` are the digits' heights in the looks from near by. */
@@ -221,6 +225,7 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
     const looks = [];
     let beside = (height(number) * SIDES.at(-1)) / Math.max(picture.width, picture.height) < SMALL ? BESIDE : MARGIN;
     for (const pixels of tall) {
+      if (looks.length && height(number) > TALL[0] && rawScore(number) > 0) break; // the next look would show less of it
       let near;
       for (let time = 0; time < 3; time++) {
         const was = around(number);
@@ -238,10 +243,18 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
   return found;
 }
 
+/** The box (left, top, right, bottom) of a number: around all its digits, or, where they stand between two lines but for noise, between these. */
+export function frameOf(number) {
+  const [left, top, right, bottom] = around(number);
+  const edges = [-1, 1].map((side) => number.map(({ box: [, cy, , h] }) => cy + (side * h) / 2));
+  const level = Math.max(...edges.map(span)) < LEVEL * height(number);
+  return level ? [left, sum(edges[0]) / number.length, right, sum(edges[1]) / number.length] : [left, top, right, bottom];
+}
+
 /** The answer that a number is: digits, box (left, top, width, height), confidence, and each digit's confidence, log-probabilities and box. */
 export function readingOf(number, calibration = CALIBRATION) {
   const logP = number.map((digit) => logSoftmax(digit.logits.map((x) => x / calibration.temperature)));
-  const [left, top, right, bottom] = around(number);
+  const [left, top, right, bottom] = frameOf(number);
   const odds = calibration.slope * rawScore(number) + calibration.shift;
   return {
     digits: logP.map((p) => p.indexOf(Math.max(...p))).join(""),
