@@ -13,6 +13,7 @@ __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
 import io
+import itertools
 import json
 import math
 import sys
@@ -152,21 +153,32 @@ def numbers_in(
     def root(k):
         while owner[k] != k: k = owner[k]
         return k
-    for a in range(len(digits)):
-        for b in range(a):
-            if _together(digits.box[a], digits.box[b]): owner[root(a)] = root(b)
+    def join(together, some):
+        for a, b in itertools.combinations(some, 2):
+            if together(digits.box[a], digits.box[b]): owner[root(b)] = root(a)
+    join(_beside, range(len(digits)))
+    roots = [root(k) for k in range(len(digits))]
+    join(_above, [k for k in range(len(digits)) if roots.count(roots[k]) == 1])  # lines of digits stay apart
     groups = {}
     for k in range(len(digits)): groups.setdefault(root(k), []).append(k)
     return [in_order(digits, group) for group in groups.values()]
 
 
-def _together(a: np.ndarray, b: np.ndarray) -> bool:
-    small, large = sorted((a[3], b[3]))
-    if small < 0.55 * large: return False
-    across, down = abs(a[0] - b[0]) - (a[2] + b[2]) / 2, abs(a[1] - b[1]) - (a[3] + b[3]) / 2  # gaps; negative: they overlap
-    beside = across < 1.0 * large and down < -0.35 * large
-    above = across < -0.3 * min(a[2], b[2]) and down < 0.3 * large
-    return beside or above
+def _gaps(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:  # across and down; negative: they overlap
+    return abs(a[0] - b[0]) - (a[2] + b[2]) / 2, abs(a[1] - b[1]) - (a[3] + b[3]) / 2
+
+
+def _of_a_size(a: np.ndarray, b: np.ndarray) -> bool: return min(a[3], b[3]) >= 0.55 * max(a[3], b[3])
+
+
+def _beside(a: np.ndarray, b: np.ndarray) -> bool:
+    (across, down), large = _gaps(a, b), max(a[3], b[3])
+    return _of_a_size(a, b) and across < large and down < -0.35 * large
+
+
+def _above(a: np.ndarray, b: np.ndarray) -> bool:
+    across, down = _gaps(a, b)
+    return _of_a_size(a, b) and across < -0.3 * min(a[2], b[2]) and down < 0.8 * max(a[3], b[3])
 
 
 def in_order(digits: Digits, group: list[int]) -> list[int]:

@@ -83,21 +83,31 @@ function apart(a, b) {
 export function numbersIn(digits) {
   const owner = range(digits.length);
   const root = (k) => (owner[k] === k ? k : root(owner[k]));
-  for (let a = 0; a < digits.length; a++) {
-    for (let b = 0; b < a; b++) if (together(digits[a].box, digits[b].box)) owner[root(a)] = root(b);
-  }
+  const join = (together, some) => {
+    for (const [i, a] of some.entries()) {
+      for (const b of some.slice(i + 1)) if (together(digits[a].box, digits[b].box)) owner[root(b)] = root(a);
+    }
+  };
+  join(beside, range(digits.length));
+  const roots = range(digits.length).map(root);
+  join(above, range(digits.length).filter((k) => roots.filter((other) => other === roots[k]).length === 1)); // lines of digits stay apart
   const groups = new Map();
   for (let k = 0; k < digits.length; k++) groups.set(root(k), [...(groups.get(root(k)) ?? []), k]);
   return [...groups.values()].map((group) => inOrder(digits, group));
 }
 
-function together(a, b) {
-  const [small, large] = [Math.min(a[3], b[3]), Math.max(a[3], b[3])];
-  if (small < 0.55 * large) return false;
-  const [across, down] = [Math.abs(a[0] - b[0]) - (a[2] + b[2]) / 2, Math.abs(a[1] - b[1]) - (a[3] + b[3]) / 2]; // gaps; negative: they overlap
-  const beside = across < 1.0 * large && down < -0.35 * large;
-  const above = across < -0.3 * Math.min(a[2], b[2]) && down < 0.3 * large;
-  return beside || above;
+const gaps = (a, b) => [0, 1].map((axis) => Math.abs(a[axis] - b[axis]) - (a[axis + 2] + b[axis + 2]) / 2); // across and down; negative: they overlap
+
+const ofASize = (a, b) => Math.min(a[3], b[3]) >= 0.55 * Math.max(a[3], b[3]);
+
+function beside(a, b) {
+  const [[across, down], large] = [gaps(a, b), Math.max(a[3], b[3])];
+  return ofASize(a, b) && across < large && down < -0.35 * large;
+}
+
+function above(a, b) {
+  const [across, down] = gaps(a, b);
+  return ofASize(a, b) && across < -0.3 * Math.min(a[2], b[2]) && down < 0.8 * Math.max(a[3], b[3]);
 }
 
 /** A number's digits as one reads them. */
