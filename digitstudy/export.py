@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -26,7 +27,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from .boxes import FRAME
-from .closeups import CLOSE_SIDE, CloseUps, DigitClassifier, Tiles
+from .closeups import CLOSE_SIDE, CloseUps, Committee, DigitClassifier, Tiles
 from .config import StudyError
 from .detector import DigitDetector
 from .metrics import Answers, score
@@ -37,7 +38,7 @@ from .svhn import PLACES, photo_files
 from .views import held_out
 
 # %% ../nbs/06_export.ipynb #3a417c45
-def save_detector(model: DigitDetector | DigitClassifier, path: Path):
+def save_detector(model: DigitDetector | DigitClassifier | Committee, path: Path):
     "The weights of a detector or of a classifier, written whole or not at all."
     save_whole({name: value.cpu() for name, value in model.state_dict().items()}, Path(path))
 
@@ -48,17 +49,21 @@ def _as_wide_as(state: dict[str, Tensor]) -> DigitDetector:  # a detector for su
     return DigitDetector(channels, blocks)
 
 
-def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier:
+def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier | Committee:
+    apart = {}
+    for name, value in state.items():
+        if name.startswith("members."): apart.setdefault(int(name.split(".")[1]), {})[name.split(".", 2)[2]] = value
+    if apart: return Committee([_classifier_for(apart[k]) for k in sorted(apart)])
     return DigitClassifier(tuple(len(state[f"see.{k}.0.weight"]) for k in (0, 2, 4)), len(state["compare.0.weight"]))
 
 
-def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier:
-    "The detector or the classifier in a checkpoint, ready to answer."
+def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Committee:
+    "The detector, the classifier or the classifiers in a checkpoint, ready to answer."
     try: state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError: raise StudyError(f"There is no checkpoint {path}.") from None
     except Exception: raise StudyError(f"{path} is not a whole checkpoint: give the model.pt of a run of the experiment reader.") from None
     try:
-        model = _classifier_for(state) if "compare.0.weight" in state else _as_wide_as(state)
+        model = _classifier_for(state) if any(name.endswith("compare.0.weight") for name in state) else _as_wide_as(state)
         model.load_state_dict(state)
     except (KeyError, RuntimeError, TypeError, AttributeError): raise StudyError(f"{path} does not hold a digit detector: give the model.pt of a run of the experiment reader.") from None
     return model.eval()
@@ -166,8 +171,22 @@ def _branch(path: Path, part: str):  # a network's graph as one of several
     return helper.make_graph(nodes, part, [], [helper.make_tensor_value_info(graph.output[0].name, TensorProto.FLOAT, None)], kept)
 
 
+def _committee(files: list[Path], part: str):  # several networks' graphs as one: the mean of their logarithms of probabilities
+    from onnx import TensorProto, compose, helper
+
+    nodes, kept, said = [], [], []
+    for k, file in enumerate(files):
+        graph = compose.add_prefix_graph(_branch(file, part), f"{k}.")
+        for node in graph.node: node.input[:] = ["image" if put == f"{k}.image" else put for put in node.input]
+        said.append(f"{k}.{part}.log")
+        nodes += [*graph.node, helper.make_node("LogSoftmax", [graph.output[0].name], [said[-1]], axis=1)]
+        kept += graph.initializer
+    nodes.append(helper.make_node("Mean", said, [f"{part}.mean"]))
+    return helper.make_graph(nodes, part, [], [helper.make_tensor_value_info(f"{part}.mean", TensorProto.FLOAT, None)], kept)
+
+
 def join_onnx(
-    parts: dict[str, Path],  # "far", "near" and perhaps "close": an ONNX file of each network, or one that holds it among others
+    parts: dict[str, Path | list[Path]],  # "far", "near" and perhaps "close": an ONNX file of each network, or one that holds it among others; a list of several classifiers, which become one (`Committee`)
     path: Path,  # the file to write
     pictures: list[np.ndarray],  # float32 `[n, 3, h, w]` each: what they are compared on
     closeups: np.ndarray | None = None,  # float32 `[n, 3, CLOSE_SIDE, CLOSE_SIDE]`: what the classifier is compared on
@@ -180,16 +199,17 @@ def join_onnx(
         like, inputs = load(str(parts["far"])), [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "height", "width"])]
         graph = _branch(parts["far"], "far")
         for part in [part for part in ("near", "close") if part in parts]:
-            choice = helper.make_node("If", [part], [f"{part}.or"], then_branch=_branch(parts[part], part), else_branch=graph)
+            choice = helper.make_node("If", [part], [f"{part}.or"], then_branch=(_committee if isinstance(parts[part], list) else _branch)(parts[part], part), else_branch=graph)
             graph = helper.make_graph([choice], f"{part} or else", [], [helper.make_tensor_value_info(f"{part}.or", TensorProto.FLOAT, None)])
             inputs.append(helper.make_tensor_value_info(part, TensorProto.BOOL, []))
         graph.input.extend(inputs)
         save(helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version), str(partial))
-        (detect, classify), alone = load_networks(partial), {part: load_networks(file) for part, file in parts.items()}
-        worst = max(float(np.abs(detect(x, part == "near") - alone[part][0](x, part == "near")).mean()) for x in pictures for part in ("far", "near"))
+        (detect, classify), alone = load_networks(partial), {part: load_detector(parts[part]) for part in ("far", "near")}
+        worst = max(float(np.abs(detect(x, part == "near") - alone[part](x, part == "near")).mean()) for x in pictures for part in alone)
         if classify:
-            told = alone["close"][1] or alone["close"][0]  # of a file with others, or of its own
-            worst = max(worst, float(np.abs(classify(closeups) - told(closeups)).mean()))
+            members = [close or only for only, close in map(load_networks, parts["close"] if isinstance(parts["close"], list) else [parts["close"]])]  # of a file with others, or of its own
+            told = np.mean([log_softmax(member(closeups)) for member in members], 0)
+            worst = max(worst, float(np.abs(log_softmax(classify(closeups)) - log_softmax(told)).mean()))
         if not worst < ROUND_ENOUGH: raise StudyError(f"With rounded weights the networks' answers differ by {worst:.2g} on average, more than {ROUND_ENOUGH:g}: nothing was written.")
         os.replace(partial, path)
     except ImportError as e: raise StudyError(f"Exporting needs the package {e.name}: pip install 'digitstudy[export]'.") from None
@@ -369,12 +389,12 @@ def watch_on(
 
 
 def finish_reader(
-    model: DigitDetector | DigitClassifier,
+    model: DigitDetector | DigitClassifier | Committee,
     folder: Path,  # reader.onnx is written here
     valid: dict,
     first: int,
     threads: int = 1,
-    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both
+    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; a classifier in it has a say beside `model`
 ) -> Reader:
     "Export and calibrate a trained detector or classifier."
     onnx = Path(folder) / "reader.onnx"
@@ -383,17 +403,19 @@ def finish_reader(
     return Reader(detect, calibrate(detect, (example for kind in KINDS for example in examples_of(valid[kind], first)), classify), classify=classify)
 
 
-def _export(model: DigitDetector | DigitClassifier, path: Path, valid: dict, far: Path | None) -> float:
+def _export(model: DigitDetector | DigitClassifier | Committee, path: Path, valid: dict, far: Path | None) -> float:
     pictures = [valid[kind].batch(torch.arange(2)).image.float().numpy() for kind in KINDS]
-    alone, close = path.with_suffix(".alone.onnx"), isinstance(model, DigitClassifier)
-    if close and (not far or "near" not in parts_of(far)): raise StudyError("A classifier of close-ups needs the file of two detectors that find digits: name it with --far.")
+    members, held = [*model.members] if isinstance(model, Committee) else [model], parts_of(far) if far else ()
+    close = isinstance(members[0], DigitClassifier)
+    if close and "near" not in held: raise StudyError("A classifier of close-ups needs the file of two detectors that find digits: name it with --far.")
     if not far: return export_onnx(model, path, pictures)
     digits = CloseUps({"canvases": Tiles(valid["canvases"].bank)}, {"canvases": 1.0}, split="valid").batch(torch.arange(64)).image.float().numpy()
-    try:
-        worst = export_onnx(model, alone, [digits] if close else pictures)
-        return max(worst, join_onnx({"far": far, "near": far, "close": alone} if close else {"far": far, "near": alone}, path, pictures, digits))
-    finally: alone.unlink(missing_ok=True)
-
+    with tempfile.TemporaryDirectory() as folder:
+        alone = [Path(folder) / f"{k}.onnx" for k in range(len(members))]
+        worst = max(export_onnx(member, file, [digits] if close else pictures) for member, file in zip(members, alone))
+        tellers = ([far] if "close" in held else []) + alone
+        parts = {"far": far, "near": far, "close": tellers if len(tellers) > 1 else alone[0]} if close else {"far": far, "near": alone[0]}
+        return max(worst, join_onnx(parts, path, pictures, digits))
 
 
 def read_all(
