@@ -220,9 +220,9 @@ class Model:
         try: return torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception: raise StudyError(f"{self.path} is not there, or not whole: run its experiment again.") from None
 
-    def _is_detector(self) -> bool: return "answer.weight" in self._weights  # or a classifier, which detectors precede
+    def _is_detector(self) -> bool: return "answer.weight" in self._weights or self._is_classifier()  # which detectors precede
 
-    def _is_classifier(self) -> bool: return "compare.0.weight" in self._weights
+    def _is_classifier(self) -> bool: return any(name.endswith("compare.0.weight") for name in self._weights)
 
     def _calibration(self) -> Calibration | None:
         card = self.path.with_name("reader.json")
@@ -235,7 +235,7 @@ class Model:
         if own and not self._is_detector(): return self.read.network
         onnx = self.path.with_name("reader.onnx") if own else self.path  # beside the weights of what looks from near by lies what looks from afar
         two = onnx.is_file() and "near" in parts_of(onnx)
-        near = load_checkpoint(self.path) if own and not self._is_classifier() else unfold_onnx(onnx, NOISE, near=True).eval()
+        near = load_checkpoint(self.path) if own and not self._is_classifier() else unfold_onnx(onnx, NOISE, "near").eval()
         return TwoDetectors(unfold_onnx(onnx, NOISE).eval(), near) if two else near
 
     def answers(

@@ -145,7 +145,7 @@ def _graph_of(path: Path, part: str):  # of one network, and what its names begi
 def _weights_of(graph, prefix: str) -> dict[str, np.ndarray]:  # float32, by the names that they have in torch
     from onnx import numpy_helper
 
-    held = {t.name.removeprefix(prefix): numpy_helper.to_array(t) for t in graph.initializer}
+    held = {t.name.removeprefix(prefix): numpy_helper.to_array(t) for t in graph.initializer if t.name.startswith(prefix)}
     whole = {name.removesuffix(".steps"): held[name] * held[name.removesuffix(".steps") + ".step"] for name in held if name.endswith(".steps")}
     return {name.removesuffix(".half"): value.astype(np.float32) for name, value in held.items() if not name.endswith((".steps", ".step"))} | whole
 
@@ -220,21 +220,15 @@ def join_onnx(
 # %% ../nbs/06_export.ipynb #bad1cb81
 @torch.no_grad()
 def unfold_onnx(
-    path: Path,  # of a file that `export_onnx` wrote
+    path: Path,  # of a file that `export_onnx` or `join_onnx` wrote
     images: Tensor,  # uint8 `[n, 3, h, w]`, such as it will be trained on
-    near: bool = False,  # of several networks in one file, the detector that looks from near by
-) -> DigitDetector:
-    "The detector in an ONNX file, with batch norms again, ready to be trained on."
+    part: str = "far",  # of several networks in one file: the detector for whole pictures, the one for what is seen from near by, "near", or what tells digits apart, "close"
+) -> DigitDetector | DigitClassifier | Committee:
+    "A network in an ONNX file, with batch norms again, ready to be trained on."
     try:
-        graph, prefix = _graph_of(path, "near" if near else "far")
-        held = {name: torch.from_numpy(value) for name, value in _weights_of(graph, prefix).items()}
-        convolutions = [[put.removeprefix(prefix) for put in node.input] for node in graph.node if node.op_type == "Conv" and len(node.input) > 2]
-        biases = {weight: held[bias] for _, weight, bias in convolutions}  # none where it is 0
-        model = _as_wide_as(held).eval()
-        for name, layer in model.named_modules():
-            if isinstance(layer, nn.Conv2d): layer.weight.copy_(held[f"{name}.weight"])
-            if isinstance(layer, nn.BatchNorm2d): layer.bias.copy_(biases.get(f"{name.rpartition('.')[0]}.0.weight", layer.bias))
-        model.answer.bias.copy_(biases["answer.weight"])
+        graph, prefix = _graph_of(path, part)
+        apart = sorted({int(t.name.split(".")[0]) for t in graph.initializer if t.name.split(".")[0].isdigit()})
+        model = Committee([_unfolded(graph, f"{k}.{prefix}") for k in apart]) if apart else _unfolded(graph, prefix)
     except ImportError as e: raise StudyError(f"Going on from an ONNX file needs the package {e.name}: pip install 'digitstudy[export]'.") from None
     except StudyError: raise
     except Exception: raise StudyError(f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote.") from None
@@ -246,6 +240,18 @@ def unfold_onnx(
     hooks = [layer.register_forward_pre_hook(settle) for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     model(images)
     for hook in hooks: hook.remove()
+    return model
+
+
+def _unfolded(graph, prefix: str) -> DigitDetector | DigitClassifier:  # with its weights, and norms that only add
+    held = {name: torch.from_numpy(value) for name, value in _weights_of(graph, prefix).items()}
+    convolutions = [[put.removeprefix(prefix) for put in node.input] for node in graph.node if node.op_type == "Conv" and len(node.input) > 2]
+    biases = {weight: held[bias] for _, weight, bias in convolutions if weight in held}  # none where it is 0
+    model = (_classifier_for(held) if "compare.0.weight" in held else _as_wide_as(held)).eval()
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d): layer.weight.copy_(held[f"{name}.weight"])
+        if isinstance(layer, nn.BatchNorm2d): layer.bias.copy_(biases.get(f"{name.rpartition('.')[0]}.0.weight", layer.bias))
+    model.answer.bias.copy_(biases.get("answer.weight", torch.zeros_like(model.answer.bias)))
     return model
 
 # %% ../nbs/06_export.ipynb #6d7823e6
@@ -394,7 +400,7 @@ def finish_reader(
     valid: dict,
     first: int,
     threads: int = 1,
-    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; a classifier in it has a say beside `model`
+    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both
 ) -> Reader:
     "Export and calibrate a trained detector or classifier."
     onnx = Path(folder) / "reader.onnx"
@@ -405,16 +411,15 @@ def finish_reader(
 
 def _export(model: DigitDetector | DigitClassifier | Committee, path: Path, valid: dict, far: Path | None) -> float:
     pictures = [valid[kind].batch(torch.arange(2)).image.float().numpy() for kind in KINDS]
-    members, held = [*model.members] if isinstance(model, Committee) else [model], parts_of(far) if far else ()
+    members = [*model.members] if isinstance(model, Committee) else [model]
     close = isinstance(members[0], DigitClassifier)
-    if close and "near" not in held: raise StudyError("A classifier of close-ups needs the file of two detectors that find digits: name it with --far.")
+    if close and (not far or "near" not in parts_of(far)): raise StudyError("A classifier of close-ups needs the file of two detectors that find digits: name it with --far.")
     if not far: return export_onnx(model, path, pictures)
     digits = CloseUps({"canvases": Tiles(valid["canvases"].bank)}, {"canvases": 1.0}, split="valid").batch(torch.arange(64)).image.float().numpy()
     with tempfile.TemporaryDirectory() as folder:
         alone = [Path(folder) / f"{k}.onnx" for k in range(len(members))]
         worst = max(export_onnx(member, file, [digits] if close else pictures) for member, file in zip(members, alone))
-        tellers = ([far] if "close" in held else []) + alone
-        parts = {"far": far, "near": far, "close": tellers if len(tellers) > 1 else alone[0]} if close else {"far": far, "near": alone[0]}
+        parts = {"far": far, "near": far, "close": alone if len(alone) > 1 else alone[0]} if close else {"far": far, "near": alone[0]}
         return max(worst, join_onnx(parts, path, pictures, digits))
 
 
