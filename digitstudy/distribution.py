@@ -87,9 +87,9 @@ class Draws:
         self.used += 1
         return self.bits[:, self.used - 1]
 
-    def unit(self) -> Tensor: return self.whole() * 2.0**-32  # float64 `[n]`, uniform on 0 .. 1
+    def unit(self) -> Tensor: return (self.whole() * 2.0**-32).clamp(max=1 - 2.0**-24)  # float32 `[n]`, uniform on 0 .. 1, never 1
 
-    def between(self, low, high) -> Tensor: return low + (high - low) * self.unit()  # float64 `[n]`
+    def between(self, low, high) -> Tensor: return low + (high - low) * self.unit()  # float32 `[n]`
 
     def below(self, limit) -> Tensor: return below(self.whole(), limit)  # int64 `[n]`
 
