@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
-           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'LEVEL', 'MODEL', 'CARD',
-           'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around', 'Reading',
-           'look', 'look_far', 'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close', 'find_numbers',
-           'Calibration', 'frame_of', 'reading_of', 'load_networks', 'load_detector', 'read_card', 'Reader',
-           'picture_files', 'annotate', 'print_readings']
+           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ALONE', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'LEVEL', 'MODEL',
+           'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around',
+           'Reading', 'look', 'look_far', 'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close',
+           'find_numbers', 'Calibration', 'frame_of', 'reading_of', 'load_networks', 'load_detector', 'read_card',
+           'Reader', 'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -200,6 +200,7 @@ LEAST = 0.3  # objectness of a digit
 WIDEST, TALLEST = 512, 256  # pixels of the second look at most
 CLOSE_SIDE, CLOSE_AROUND = 40, 1.3  # as the classifier was trained: pixels of a close-up's side, and its side in longer sides of the digit's box
 DOUBTLESS = 0.999  # probability of a digit: what is surer is not seen alone
+ALONE = 3.0  # what is seen alone weighs so many times as much as what was said before
 ENOUGH, ENOUGH_FAR = 1024, 288  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
 
 
@@ -300,7 +301,7 @@ def look_close(
     image: Image.Image,
     number: Digits,
 ) -> Digits:
-    "The same number, each digit that is not beyond doubt seen alone, always as large; what the classifier says of it weighs as much as what was said before."
+    "The same number, each digit that is not beyond doubt seen alone, always as large."
     logits = log_softmax(number.logits)
     unsure = np.exp(logits.max(1)) < DOUBTLESS
     if unsure.any():
@@ -308,7 +309,7 @@ def look_close(
         reach = CLOSE_AROUND / 2 * box[:, 2:].max(1, keepdims=True)
         squares = np.concatenate([box[:, :2] - reach, box[:, :2] + reach], 1).tolist()
         said = classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares]))
-        logits[unsure] = (logits[unsure] + log_softmax(said.astype(np.float64))) / 2
+        logits[unsure] = (logits[unsure] + ALONE * log_softmax(said.astype(np.float64))) / (1 + ALONE)
     return Digits(number.box, number.sure, logits)
 
 

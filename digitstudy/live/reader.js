@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
+import { ALONE, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -199,7 +199,7 @@ export function agreed(looks) {
   }));
 }
 
-/** The same number, each digit that is not beyond doubt seen alone, always as large; what the classifier says of it weighs as much as what was said before. */
+/** The same number, each digit that is not beyond doubt seen alone, always as large. */
 export async function lookClose(classify, picture, number) {
   const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits) }));
   const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < DOUBTLESS);
@@ -212,7 +212,7 @@ export async function lookClose(classify, picture, number) {
   const said = await classify(seen, unsure.length);
   for (const [k, digit] of unsure.entries()) {
     const alone = logSoftmax([...said.slice(10 * k, 10 * k + 10)]);
-    digit.logits = digit.logits.map((x, j) => (x + alone[j]) / 2);
+    digit.logits = digit.logits.map((x, j) => (x + ALONE * alone[j]) / (1 + ALONE));
   }
   return told;
 }
