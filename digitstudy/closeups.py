@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CLOSE_SIDE', 'CLOSE_AROUND', 'PATCH', 'PATCH_DIGIT', 'CloseUp', 'Patches', 'Tiles', 'CloseUps', 'digit_sources',
-           'DigitClassifier', 'new_classifier', 'Committee', 'DigitLoss', 'digit_accuracy', 'train_classifier']
+           'NoDigits', 'sign_sources', 'DigitClassifier', 'new_classifier', 'Committee', 'with_no_digit', 'DigitLoss',
+           'digit_accuracy', 'train_classifier']
 
 # %% ../nbs/05_closeups.ipynb #d3b402df
 import hashlib
@@ -23,16 +24,16 @@ from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from torch import Tensor
 
-from .boxes import FRAME, rescale
+from .boxes import FRAME, hull, rescale
 from .config import StudyError, cache_home
 from .detector import Averaged, Looks, ViewBatches, _block, _Residual
 from .digits import DigitBank, load_digits
 from .distribution import Draws
-from .glyphs import load_glyphs
+from .glyphs import load_glyphs, load_letters
 from .handwriting import HandwrittenNumbers, PaperSpec, distorted
-from .housenumbers import HouseSpec, RenderedNumbers, prerender
+from .housenumbers import HouseSpec, RenderedNumbers, RenderedWords, prerender
 from .progress import Checkpoint, Progress
-from .sequences import NO_DIGIT, Sequences, SequenceSpec, stream
+from .sequences import NO_DIGIT, Example, Sequences, SequenceSpec, stream
 from .training import NoValidation, Trained, Trainer
 from .views import Canvases, cut_view, recolour, spoil, tilt
 
@@ -176,6 +177,65 @@ def digit_sources(
     digits = {name: Patches(source.to(device), len(source), f"{name}, {split}") for name, source in (("house numbers", house), ("handwriting", paper))}
     return digits | {"canvases": Tiles(hands.to(device), seed)} | ({"canvases of other hands": Tiles(distorted(hands, copies).to(device), seed)} if train else {})
 
+# %% ../nbs/05_closeups.ipynb #c1e05c02
+class _Elsewhere:
+    "The pictures of `source` with boxes where no digit is: their letters', if they have letters; else on the ground, between two digits, and around two."
+
+    def __init__(self, source, seed: int = 0): self.source, self.bank, self.device, self.key = source, source.bank, source.device, stream(seed + 2**22, source.bank.split)
+
+    def __len__(self): return len(self.source)
+
+    def batch_with_digit_boxes(self, index: Tensor) -> tuple[Example, Tensor]:
+        example, boxes = self.source.batch_with_digit_boxes(index)
+        there, size = boxes[..., 3] > 0, example.image.shape[2:]
+        if not (there & (example.digits == NO_DIGIT)).any(): boxes = rescale(self._places(rescale(boxes, FRAME, size), there, size, index), size, FRAME)
+        return example._replace(digits=torch.where(boxes[..., 3] > 0, 0, NO_DIGIT)), boxes  # 0: some digit, for `Patches`
+
+    def _places(self, boxes: Tensor, there: Tensor, size: tuple[int, int], index: Tensor) -> Tensor:  # in pixels
+        d, each, count, out = Draws(self.key, index, 6), torch.arange(len(index), device=index.device), there.sum(1), torch.zeros_like(boxes)
+        tall = boxes[..., 3].sum(1) / count
+        side = tall * d.between(-0.5, 0.6).exp()
+        ground = torch.stack([d.between(0, size[1]), d.between(0, size[0]), side, side], 1)
+        shared = ((boxes[..., 2:] + side[:, None, None]) / 2 - (boxes[..., :2] - ground[:, None, :2]).abs()).clamp(min=0)
+        part = torch.minimum(shared, torch.minimum(boxes[..., 2:], side[:, None, None])).prod(-1) / torch.minimum(boxes[..., 2:].prod(-1), side[:, None] ** 2).clamp(min=1)
+        out[:, 0] = ground * (part < 0.2).all(1, keepdim=True)
+        which = (d.unit() * (count - 1)).long()
+        a, b = boxes[each, which], boxes[each, (which + 1).clamp(max=boxes.shape[1] - 1)]
+        gap = (tall * d.between(-0.2, 0.2).exp())[:, None].expand(-1, 2)
+        out[:, 1] = torch.cat([(a[:, :2] + b[:, :2]) / 2, gap], 1) * (count > 1)[:, None]
+        out[:, 2] = hull(torch.stack([a, b], 1), torch.ones_like(there[:, :2])) * (count > 1)[:, None]
+        return out
+
+
+class NoDigits(Patches):
+    "Places without a digit in the first pictures of a data set."
+
+    def __init__(self, source, first: int, title: str = "", seed: int = 0):
+        super().__init__(_Elsewhere(source, seed), first, title)
+        self.digits.fill_(NO_DIGIT)
+
+
+# %% ../nbs/05_closeups.ipynb #c1e05c04
+def sign_sources(
+    split: str,  # "train": in the fonts of `load_letters`, hands are bent, and pictures are kept once rendered; "valid" or "test": digits as they are
+    pictures: int,  # of house numbers; of handwriting two fifths as many, of words a tenth
+    seed: int = 0,
+    copies: int = 15,  # others that each of MNIST's digits is bent into, for canvases
+    device: torch.device | str = "cpu",
+) -> dict:  # name -> `Patches` or `Tiles`
+    "As `digit_sources`, in many more fonts, with letters and other places where no digit is."
+    hands, fonts, train, spec = load_digits(split), load_letters(split), split == "train", HouseSpec(letterbox=True)
+    house, words = RenderedNumbers(fonts, spec, pictures, seed), RenderedWords(fonts, spec, pictures // 10, seed)
+    paper = HandwrittenNumbers(distorted(hands) if train else hands, PaperSpec(smallest=0.1), pictures * 2 // 5, seed)
+    if train: house, words, paper = prerender(house), prerender(words), prerender(paper, cache_home() / "handwriting")
+    found = {
+        "house numbers": Patches(house.to(device), pictures, f"house numbers, {split}"), "handwriting": Patches(paper.to(device), pictures, f"handwriting, {split}"),
+        "letters": NoDigits(words.to(device), pictures, f"letters, {split}"), "beside digits": NoDigits(house.to(device), pictures // 10, f"beside digits, {split}", seed),
+        "beside handwriting": NoDigits(paper.to(device), pictures // 20, f"beside handwriting, {split}", seed),
+    }  # fmt: skip
+    return found | {"canvases": Tiles(hands.to(device), seed)} | ({"canvases of other hands": Tiles(distorted(hands, copies).to(device), seed)} if train else {})
+
+
 # %% ../nbs/05_closeups.ipynb #dfdefa25
 class DigitClassifier(nn.Module):
     "Tells digits apart: close-ups uint8 or float `[n, 3, CLOSE_SIDE, CLOSE_SIDE]`, 0 to 255, to logits float32 `[n, 10]`."
@@ -221,6 +281,17 @@ class Committee(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, image: Tensor) -> Tensor: return torch.stack([member(image).log_softmax(1) for member in self.members]).mean(0)
+
+# %% ../nbs/05_closeups.ipynb #c1e05c07
+@torch.no_grad()
+def with_no_digit(model: DigitClassifier) -> DigitClassifier:
+    "The same classifier with an eleventh answer, `NO_DIGIT`, in place."
+    old = model.answer
+    model.answer = nn.Conv2d(old.in_channels, NO_DIGIT + 1, 1).to(old.weight)
+    model.answer.weight[:NO_DIGIT], model.answer.bias[:NO_DIGIT] = old.weight, old.bias
+    model.answer.weight[NO_DIGIT], model.answer.bias[NO_DIGIT] = 0, -5
+    return model
+
 
 # %% ../nbs/05_closeups.ipynb #0d668c58
 class DigitLoss:
