@@ -68,7 +68,7 @@ def evaluate(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="model.pt of a run of the experiment reader")],
     onnx: Annotated[Path, typer.Argument(help="the file to write, such as mine.onnx; its card goes beside it")],
-    far: Annotated[Path | None, typer.Option(help="ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks from near by, a detector that looks at whole pictures; for that of reader_close or reader_committee, a file of both")] = None,
+    far: Annotated[Path | None, typer.Option(help="ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks from near by, a detector that looks at whole pictures; for that of a classifier, a file of both")] = None,
 ):
     "Make an ONNX model of a checkpoint, compare it with torch on real pictures, and calibrate its confidences."
     from digitstudy.export import export_checkpoint

@@ -72,7 +72,7 @@ LABELS = {
     "mean_iou": "mean IoU",
     "joint_accuracy": "joint accuracy",
 }
-COLOURS = {"train": "tab:blue", "valid": "tab:orange", "test": "tab:green", "photos": "tab:purple", "five": "tab:olive", "paper": "tab:cyan", "house": "tab:brown"}
+COLOURS = {"train": "tab:blue", "valid": "tab:orange", "test": "tab:green", "photos": "tab:purple", "five": "tab:olive", "paper": "tab:cyan", "house": "tab:brown", "words": "tab:pink"}
 
 
 def over_examples(ax):

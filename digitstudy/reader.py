@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
-           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ALONE', 'ENOUGH', 'ENOUGH_FAR', 'NOTHING', 'LEVEL', 'MODEL',
-           'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in', 'numbers_in', 'in_order', 'around',
-           'Reading', 'look', 'look_far', 'look_near', 'log_softmax', 'raw_score', 'agreed', 'look_close',
-           'find_numbers', 'Calibration', 'frame_of', 'reading_of', 'load_networks', 'load_detector', 'read_card',
-           'Reader', 'picture_files', 'annotate', 'print_readings']
+           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ALONE', 'ANSWERS', 'DOUBTED', 'AGAIN', 'ENOUGH', 'ENOUGH_FAR',
+           'NOTHING', 'LEVEL', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in',
+           'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax', 'raw_score',
+           'agreed', 'look_close', 'find_numbers', 'Calibration', 'frame_of', 'reading_of', 'load_networks',
+           'load_detector', 'read_card', 'Reader', 'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -201,6 +201,9 @@ WIDEST, TALLEST = 512, 256  # pixels of the second look at most
 CLOSE_SIDE, CLOSE_AROUND = 40, 1.3  # as the classifier was trained: pixels of a close-up's side, and its side in longer sides of the digit's box
 DOUBTLESS = 0.999  # probability of a digit: what is surer is not seen alone
 ALONE = 3.0  # what is seen alone weighs so many times as much as what was said before
+ANSWERS = 10  # the digits; a classifier may have one more answer, that it is none
+DOUBTED = 0.5  # probability that it is none: what has more is left out
+AGAIN = 2  # other numbers looked at from near by, where nothing is left of one
 ENOUGH, ENOUGH_FAR = 1024, 288  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
 
 
@@ -297,20 +300,22 @@ def agreed(looks: list[Digits]) -> Digits:
 
 
 def look_close(
-    classify: Callable,  # float32 `[n, 3, CLOSE_SIDE, CLOSE_SIDE]` -> logits `[n, 10]`
+    classify: Callable,  # float32 `[n, 3, CLOSE_SIDE, CLOSE_SIDE]` -> logits `[n, 10]`, or `[n, 11]` if it knows what is no digit
     image: Image.Image,
     number: Digits,
-) -> Digits:
-    "The same number, each digit that is not beyond doubt seen alone, always as large."
-    logits = log_softmax(number.logits)
+) -> Digits | None:
+    "The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and None if they are most of it."
+    logits, there = log_softmax(number.logits), np.ones(len(number))
     unsure = np.exp(logits.max(1)) < DOUBTLESS
     if unsure.any():
         box = number.box[unsure]
         reach = CLOSE_AROUND / 2 * box[:, 2:].max(1, keepdims=True)
         squares = np.concatenate([box[:, :2] - reach, box[:, :2] + reach], 1).tolist()
-        said = classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares]))
-        logits[unsure] = (logits[unsure] + ALONE * log_softmax(said.astype(np.float64))) / (1 + ALONE)
-    return Digits(number.box, number.sure, logits)
+        said = log_softmax(classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares])).astype(np.float64))
+        logits[unsure] = (logits[unsure] + ALONE * log_softmax(said[:, :ANSWERS])) / (1 + ALONE)
+        there[unsure] = np.exp(said[:, :ANSWERS]).sum(1)
+    kept = there > 1 - DOUBTED
+    return Digits(number.box, number.sure * there, logits)[kept] if 2 * kept.sum() >= len(kept) else None
 
 
 def find_numbers(
@@ -330,7 +335,8 @@ def find_numbers(
             known = [k for k, other in enumerate(far) if _overlap(around(number.box), around(other.box)) > 0.1]
             if all(_prominence(number) > _prominence(far[k]) for k in known): far = [other for k, other in enumerate(far) if k not in known] + [number]
     found = []
-    for number in sorted(far, key=_prominence, reverse=True)[:most]:
+    for number in sorted(far, key=_prominence, reverse=True)[: most + AGAIN]:
+        if len(found) == most: break
         looks, beside = [], BESIDE if number.box[:, 3].mean() * SIDES[-1] / max(image.size) < SMALL else MARGIN
         for tall in TALL[:near_looks]:
             if looks and number.box[:, 3].mean() > TALL[0] and raw_score(number) > 0: break  # the next look would show less of it
@@ -343,7 +349,8 @@ def find_numbers(
             if near is not None: looks.append(near)
             beside = MARGIN
         if looks: number = agreed(looks)
-        found.append(look_close(classify, image, number) if classify and looks else number)
+        if classify and looks: number = look_close(classify, image, number)
+        if number is not None: found.append(number)
     return found
 
 # %% ../nbs/05_reader.ipynb #3d51aeac

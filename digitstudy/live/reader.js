@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { ALONE, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
+import { AGAIN, ALONE, ANSWERS, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTED, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -199,22 +199,25 @@ export function agreed(looks) {
   }));
 }
 
-/** The same number, each digit that is not beyond doubt seen alone, always as large. */
+/** The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and null if they are most of it. */
 export async function lookClose(classify, picture, number) {
-  const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits) }));
+  const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits), there: 1 }));
   const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < DOUBTLESS);
-  if (!unsure.length) return told;
   const seen = new Float32Array(unsure.length * 3 * CLOSE_SIDE ** 2);
   for (const [k, { box: [cx, cy, w, h] }] of unsure.entries()) {
     const reach = (CLOSE_AROUND / 2) * Math.max(w, h);
     seen.set(partOf(picture, [cx - reach, cy - reach, cx + reach, cy + reach], [CLOSE_SIDE, CLOSE_SIDE]), k * 3 * CLOSE_SIDE ** 2);
   }
-  const said = await classify(seen, unsure.length);
+  const said = unsure.length ? await classify(seen, unsure.length) : [];
+  const answers = said.length / unsure.length;
   for (const [k, digit] of unsure.entries()) {
-    const alone = logSoftmax([...said.slice(10 * k, 10 * k + 10)]);
+    const all = logSoftmax([...said.slice(answers * k, answers * (k + 1))]).slice(0, ANSWERS);
+    const alone = logSoftmax(all);
     digit.logits = digit.logits.map((x, j) => (x + ALONE * alone[j]) / (1 + ALONE));
+    digit.there = sum(all.map(Math.exp));
   }
-  return told;
+  const kept = told.filter(({ there }) => there > 1 - DOUBTED).map(({ box, sure, logits, there }) => ({ box, sure: sure * there, logits }));
+  return 2 * kept.length >= told.length ? kept : null;
 }
 
 /** Up to `most` numbers in a picture after two looks, or three, the most prominent first; `tall` are the digits' heights in the looks from near by. */
@@ -231,7 +234,8 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
   }
   const found = [];
   far.sort((a, b) => prominence(b) - prominence(a));
-  for (let number of far.slice(0, most)) {
+  for (let number of far.slice(0, most + AGAIN)) {
+    if (found.length === most) break;
     const looks = [];
     let beside = (height(number) * SIDES.at(-1)) / Math.max(picture.width, picture.height) < SMALL ? BESIDE : MARGIN;
     for (const pixels of tall) {
@@ -248,7 +252,8 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
       beside = MARGIN;
     }
     if (looks.length) number = agreed(looks);
-    found.push(classify && looks.length ? await lookClose(classify, picture, number) : number);
+    if (classify && looks.length) number = await lookClose(classify, picture, number);
+    if (number) found.push(number);
   }
   return found;
 }
