@@ -26,7 +26,7 @@ LOWEST, HIGHEST = 0.1, 20_000  # px², ends of the logarithmic scale of a box's 
 
 def in_order(experiment: str) -> tuple[str, ...]:
     "The profiles in which an experiment's evidence is looked for."
-    return LONGEST if experiment in ("reader", "reader_longer", "reader_near", "reader_close", "reader_committee", "reader_signs") else PROFILES
+    return LONGEST if experiment.startswith("reader") else PROFILES
 
 
 def count(n: int, what: str) -> str:
