@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['MOST_PIXELS', 'CELL', 'LOG_SIZE', 'SIDES', 'TALL', 'MARGIN', 'BESIDE', 'SMALL', 'LEAST', 'WIDEST', 'TALLEST',
-           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ALONE', 'ANSWERS', 'DOUBTED', 'AGAIN', 'ENOUGH', 'ENOUGH_FAR',
-           'NOTHING', 'LEVEL', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits', 'digits_in',
-           'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax', 'raw_score',
-           'agreed', 'look_close', 'find_numbers', 'Calibration', 'frame_of', 'reading_of', 'load_networks',
-           'load_detector', 'read_card', 'Reader', 'picture_files', 'annotate', 'print_readings']
+           'CLOSE_SIDE', 'CLOSE_AROUND', 'DOUBTLESS', 'ALONE', 'ANSWERS', 'NONE', 'WORD', 'AGAIN', 'ENOUGH',
+           'ENOUGH_FAR', 'NOTHING', 'LEVEL', 'MODEL', 'CARD', 'SUFFIXES', 'load_image', 'part_of', 'Digits',
+           'digits_in', 'numbers_in', 'in_order', 'around', 'Reading', 'look', 'look_far', 'look_near', 'log_softmax',
+           'raw_score', 'agreed', 'look_close', 'find_numbers', 'Calibration', 'frame_of', 'reading_of',
+           'load_networks', 'load_detector', 'read_card', 'Reader', 'picture_files', 'annotate', 'print_readings']
 
 # %% ../nbs/05_reader.ipynb #372e2489
 import csv
@@ -202,7 +202,7 @@ CLOSE_SIDE, CLOSE_AROUND = 40, 1.3  # as the classifier was trained: pixels of a
 DOUBTLESS = 0.999  # probability of a digit: what is surer is not seen alone
 ALONE = 3.0  # what is seen alone weighs so many times as much as what was said before
 ANSWERS = 10  # the digits; a classifier may have one more answer, that it is none
-DOUBTED = 0.5  # probability that it is none: what has more is left out
+NONE, WORD = 0.9, 0.4  # probability that a digit is none: what has more is left out; and its mean over a number: one with more is none
 AGAIN = 2  # other numbers looked at from near by, where nothing is left of one
 ENOUGH, ENOUGH_FAR = 1024, 288  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
 
@@ -304,7 +304,7 @@ def look_close(
     image: Image.Image,
     number: Digits,
 ) -> Digits | None:
-    "The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and None if they are most of it."
+    "The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and None if that is so of most."
     logits, there = log_softmax(number.logits), np.ones(len(number))
     unsure = np.exp(logits.max(1)) < DOUBTLESS
     if unsure.any():
@@ -314,8 +314,8 @@ def look_close(
         said = log_softmax(classify(np.stack([part_of(image, tuple(square), (CLOSE_SIDE, CLOSE_SIDE)) for square in squares])).astype(np.float64))
         logits[unsure] = (logits[unsure] + ALONE * log_softmax(said[:, :ANSWERS])) / (1 + ALONE)
         there[unsure] = np.exp(said[:, :ANSWERS]).sum(1)
-    kept = there > 1 - DOUBTED
-    return Digits(number.box, number.sure * there, logits)[kept] if 2 * kept.sum() >= len(kept) else None
+    kept = there > 1 - NONE
+    return Digits(number.box, number.sure * there, logits)[kept] if there.mean() > 1 - WORD else None
 
 
 def find_numbers(

@@ -2,7 +2,7 @@
 //
 // A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
 
-import { AGAIN, ALONE, ANSWERS, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTED, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, SIDES, SMALL, TALL, TALLEST, WIDEST } from "./constants.js";
+import { AGAIN, ALONE, ANSWERS, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, NONE, SIDES, SMALL, TALL, TALLEST, WIDEST, WORD } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -199,7 +199,7 @@ export function agreed(looks) {
   }));
 }
 
-/** The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and null if they are most of it. */
+/** The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and null if that is so of most. */
 export async function lookClose(classify, picture, number) {
   const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits), there: 1 }));
   const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < DOUBTLESS);
@@ -216,8 +216,8 @@ export async function lookClose(classify, picture, number) {
     digit.logits = digit.logits.map((x, j) => (x + ALONE * alone[j]) / (1 + ALONE));
     digit.there = sum(all.map(Math.exp));
   }
-  const kept = told.filter(({ there }) => there > 1 - DOUBTED).map(({ box, sure, logits, there }) => ({ box, sure: sure * there, logits }));
-  return 2 * kept.length >= told.length ? kept : null;
+  if (sum(told.map(({ there }) => there)) / told.length <= 1 - WORD) return null;
+  return told.filter(({ there }) => there > 1 - NONE).map(({ box, sure, logits, there }) => ({ box, sure: sure * there, logits }));
 }
 
 /** Up to `most` numbers in a picture after two looks, or three, the most prominent first; `tall` are the digits' heights in the looks from near by. */
