@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLOSE_SIDE', 'CLOSE_AROUND', 'PATCH', 'PATCH_DIGIT', 'CloseUp', 'Patches', 'Tiles', 'CloseUps', 'digit_sources',
            'NoDigits', 'sign_sources', 'DigitClassifier', 'new_classifier', 'Committee', 'with_no_digit', 'DigitLoss',
-           'digit_accuracy', 'train_classifier']
+           'digit_accuracy', 'train_classifier', 'Seen', 'NoDigitHead', 'learn_no_digit']
 
 # %% ../nbs/05_closeups.ipynb #d3b402df
 import hashlib
@@ -284,13 +284,19 @@ class Committee(nn.Module):
 
 # %% ../nbs/05_closeups.ipynb #c1e05c07
 @torch.no_grad()
-def with_no_digit(model: DigitClassifier) -> DigitClassifier:
-    "The same classifier with an eleventh answer, `NO_DIGIT`, in place."
-    old = model.answer
-    model.answer = nn.Conv2d(old.in_channels, NO_DIGIT + 1, 1).to(old.weight)
-    model.answer.weight[:NO_DIGIT], model.answer.bias[:NO_DIGIT] = old.weight, old.bias
-    model.answer.weight[NO_DIGIT], model.answer.bias[NO_DIGIT] = 0, -5
-    return model
+def with_no_digit(
+    model: DigitClassifier,  # of ten answers
+    more: int = 64,  # patterns
+) -> DigitClassifier:
+    "The same classifier with an eleventh answer, `NO_DIGIT`, never given as yet, and more patterns, which the ten do not hear."
+    patterns = len(model.compare[0].weight) + more
+    new = new_classifier(0, tuple(model.see[k][0].out_channels for k in (0, 2, 4)), patterns)
+    new.answer = nn.Conv2d(patterns, NO_DIGIT + 1, 1)
+    for value in new.answer.parameters(): value.zero_()
+    new.answer.bias[NO_DIGIT] = -20
+    whole = new.state_dict()
+    for name, value in model.state_dict().items(): whole[name][tuple(map(slice, value.shape))] = value
+    return new.to(model.answer.weight.device).train(model.training)
 
 
 # %% ../nbs/05_closeups.ipynb #0d668c58
@@ -349,3 +355,88 @@ def train_classifier(
     model.eval()
     seconds, examples = learn.spent(), epochs * steps * batch_size
     return Trained(pd.DataFrame(looks.rows), {}, seconds, examples, examples / max(seconds["training"] + seconds["data"], 1e-9), learn.first_epoch)
+
+# %% ../nbs/05_closeups.ipynb #c1e05c11
+class Seen:
+    "What a classifier sees in the first of some close-ups, kept: the strokes, what its patterns say to them, and the logarithm of how much speaks for any digit; and whether there is none."
+
+    def __init__(
+        self,
+        model: DigitClassifier,  # of `with_no_digit`
+        closeups: CloseUps,
+        first: int,  # how many
+        more: int = 64,  # patterns that are not asked, the last
+        title: str = "",  # of a progress bar; "": silent
+    ):
+        from tqdm.auto import tqdm
+
+        kept, said, digits, self.device, half = ([], []), [], [], closeups.device, torch.float16
+        hooks = [part.register_forward_hook(lambda _, put, out, to=to: to.append(out.flatten(1).to(half))) for part, to in zip((model.see, model.compare), kept)]
+        with torch.no_grad():
+            for index in tqdm(torch.arange(first, device=self.device).split(250), desc=title, unit="x250", disable=not title):
+                image, digit = closeups.batch(index)
+                said.append(model(image)[:, :NO_DIGIT].logsumexp(1, keepdim=True).to(half))
+                digits.append(digit)
+        for hook in hooks: hook.remove()
+        self.parts = torch.cat(kept[0]), torch.cat(kept[1])[:, :-more], torch.cat(said)
+        self.none = (torch.cat(digits) == NO_DIGIT).long()
+
+    def __len__(self): return len(self.none)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        "Those of `index`, over and over: float16 `[n, all]`, and int64 `[n]`, 1 where there is no digit."
+        index = index % len(self)
+        return torch.cat([part[index] for part in self.parts], 1), self.none[index]
+
+
+class NoDigitHead(nn.Module):
+    "The last of a classifier, for its eleventh answer: what `Seen` keeps to logits float32 `[n, 2]`, for any digit and for none."
+
+    def __init__(self, seen: Seen, more: int = 64, seed: int = 0, dropout: float = 0.3):
+        super().__init__()
+        self.sizes = [part.shape[1] for part in seen.parts]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.compare = nn.Sequential(nn.Linear(self.sizes[0], more, bias=False), nn.BatchNorm1d(more), nn.ReLU(), nn.Dropout(dropout))
+            self.answer = nn.Linear(self.sizes[1] + more, 1)
+        nn.init.zeros_(self.answer.bias)
+
+    def forward(self, parts: Tensor) -> Tensor:
+        seen, heard, digit = parts.float().split(self.sizes, 1)
+        return torch.cat([digit, self.answer(torch.cat([heard, self.compare(seen)], 1))], 1)
+
+    @torch.no_grad()
+    def put_into(self, model: DigitClassifier, rarer: float = 0.0):
+        "Give the classifier that `Seen` looked with what was learned, for a world in which the log odds of no digit are so much lower."
+        conv, norm, old = model.compare[0], model.compare[1], self.sizes[1]
+        conv.weight[old:] = self.compare[0].weight.view(conv.weight[old:].shape)
+        for name, value in self.compare[1].state_dict().items():
+            if value.dim(): norm.state_dict()[name][old:] = value
+        model.answer.weight[NO_DIGIT], model.answer.bias[NO_DIGIT] = self.answer.weight[0, :, None, None], self.answer.bias[0] - rarer
+
+
+def learn_no_digit(
+    model: DigitClassifier,  # of `with_no_digit`
+    closeups: CloseUps,
+    first: int,  # how many of them it learns from, over and over
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,  # the highest
+    share: float = 0.05,  # of what a detector finds that is no digit; among the close-ups it may be more
+    more: int = 64,  # its own patterns
+    seed: int = 0,  # of their first weights
+    exact: dict[str, CloseUps] | None = None,  # what is looked at after each epoch
+    looks: int = 1000,  # at how many of each
+    **options,  # of `train_classifier`: folder, identity, title
+) -> Trained:
+    "Train the eleventh answer alone, in place."
+    model.eval()
+    valid = {name: Seen(model, of, looks, more) for name, of in (exact or {}).items()}
+    def check(head): return {f"valid {name}": {"digit_accuracy": digit_accuracy(head, seen, looks)} for name, seen in valid.items()}
+    seen = Seen(model, closeups, first, more, f"close-ups, {options.get('title', '')}")
+    head = NoDigitHead(seen, more, seed).to(seen.device)
+    trained = train_classifier(head, seen, epochs, first // batch_size, batch_size, learning_rate, check=check, weight_decay=0.3, **options)
+    odds = torch.logit(torch.tensor([seen.none.float().mean().item(), share])).tolist()
+    head.put_into(model, odds[0] - odds[1])  # Saerens, Latinne and Decaestecker 2002
+    return trained
+

@@ -54,7 +54,9 @@ def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier | Committee:
     for name, value in state.items():
         if name.startswith("members."): apart.setdefault(int(name.split(".")[1]), {})[name.split(".", 2)[2]] = value
     if apart: return Committee([_classifier_for(apart[k]) for k in sorted(apart)])
-    return DigitClassifier(tuple(len(state[f"see.{k}.0.weight"]) for k in (0, 2, 4)), len(state["compare.0.weight"]))
+    model = DigitClassifier(tuple(len(state[f"see.{k}.0.weight"]) for k in (0, 2, 4)), len(state["compare.0.weight"]))
+    if len(state["answer.weight"]) > NO_DIGIT: model.answer = nn.Conv2d(len(state["compare.0.weight"]), NO_DIGIT + 1, 1)
+    return model
 
 
 def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Committee:
