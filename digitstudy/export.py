@@ -346,7 +346,7 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
 
 # %% ../nbs/06_export.ipynb #526878d7
 LIMITS = [
-    "It reads the digits 0 to 9 and nothing else. Letters and signs are mostly passed over, but some, small letters above all, are taken for digits, now and then with confidence: where there are words, cut the picture to the number.",
+    "It reads the digits 0 to 9 and nothing else. Most words are passed over, but some are taken for numbers, now and then with confidence, and O, l, S and other letters that stand for a digit in some font it cannot tell from it: where there are words, cut the picture to the number.",
     "It was made for one number in a picture, of one to six digits of a size, in one line, upright or up to about 20 degrees aslant, or one digit above the other.",
     "It was never trained on photographs: house numbers were rendered from fonts, handwriting from MNIST. What it does on real photographs was measured on 256 of SVHN, a small sample of one kind of place.",
     "Digits lower than about 5 % of the picture's height may be missed: cut the picture, or come nearer.",
