@@ -28,16 +28,11 @@ from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 
-from .config import StudyError, load_settings, profiles, study_home
-from .digits import load_digits
-from .glyphs import RENDERED
-from .progress import clock
+from .catalogue import RunFolder, catalogue, check_parameters, code_cells, hold, notebook_of, parse_parameter, publish_run, reports_home, settle, why_run
+from .config import RENDERED, StudyError, clock, load_settings, profiles, study_home
 from .records import Record, read_record, read_records
-from .report import show_sweep, sweep_table, swept, write_figure, write_table
-from .study import Run, catalogue, check_parameters, code_cells, hold, notebook_of, parse_parameter, publish_run, reports_home, settle, why_run
 
 # %% ../nbs/07_batch.ipynb #6a1f0c12
 @contextmanager
@@ -53,6 +48,8 @@ def gpu_slots(
     cores: int | None = None,  # runs side by side; as many as there are GPUs, if not given
 ) -> list[str]:
     "The GPU of each run that may go on at the same time; none without GPUs."
+    import torch
+
     told = os.environ.get("DIGITSTUDY_GPU_SLOTS") or (os.environ.get("CUDA_VISIBLE_DEVICES") if torch.cuda.is_available() else "")
     gpus = told.split(",") if told else [str(k) for k in range(torch.cuda.device_count())]
     return [gpus[k % len(gpus)] for k in range(cores or len(gpus))] if gpus else []
@@ -128,7 +125,7 @@ def execute_notebook(source: Path, target: Path, parameters: dict):
     target.write_text(without_folders(nbformat.writes(notebook)) + "\n")
 
 
-def _run(run: Run, parameters: dict, reports: Path):
+def _run(run: RunFolder, parameters: dict, reports: Path):
     told = {name: value for name, value in parameters.items() if name != "output"}  # folders of this machine do not belong in evidence
     with _environment(DIGITSTUDY_RUN_FOLDER=str(run.folder), DIGITSTUDY_REPORTS=str(reports)), _showing(run.folder, 1 if sys.stderr.isatty() else 30):
         execute_notebook(notebook_of(run.experiment), run.folder / "notebook.ipynb", told)
@@ -140,14 +137,23 @@ def _run(run: Run, parameters: dict, reports: Path):
         print(f"NOT SVHN: made with {data['train']['source']}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
 
 
+def _check_machine(values: dict):  # name -> value, every parameter
+    "What only torch knows is asked before the notebook starts, but torch is loaded for what is out of the ordinary alone."
+    if values["device"] in ("auto", "cpu") and values["precision"] == "auto": return
+    from digitstudy.training import choose_device, choose_precision
+
+    choose_precision(values["precision"], choose_device(values["device"]))
+
+
 def run_experiment(
     experiment: str,
     parameters: dict,  # as `papermill -p`
     missing: bool = False,  # only where no current record stands; another process that is at it is waited for
 ) -> Path:  # the record's folder
     "Run one experiment and put its record in place."
+    _check_machine(settle(experiment, parameters)[0])
     with gpu_slot():
-        run = Run(experiment, parameters, patience=-1 if missing else 0)
+        run = RunFolder(experiment, parameters, patience=-1 if missing else 0)
         try:
             reports = reports_home(run.parameters["output"])
             if missing and not why_run(experiment, run.profile, run.seed, reports, run.parameters): shutil.rmtree(run.folder)
@@ -338,6 +344,8 @@ def run_jobs(
     everything: bool = False,
 ) -> bool:  # whether all went well
     "Run jobs of one profile, and say which failed."
+    from digitstudy.digits import load_digits
+
     if on and cores: raise StudyError("Either --on or --cores: what --on names says how many runs go side by side.")
     where, away = machines(on) if on else (None, False)
     place = reports / jobs[0].profile
@@ -435,6 +443,8 @@ def run_sweep(
     on: str = "",  # where: see `machines`; this machine, if not given
 ) -> bool:  # whether all went well
     "Run what has no current record, then write a table and a figure of what the sweep found."
+    from digitstudy.report import show_sweep, sweep_table, swept, write_figure, write_table
+
     jobs, names = sweep_jobs(experiment, profile, values, seeds), tuple(values)
     todo = {job: why for job, why in plan(jobs, reports).items() if why}
     print(f"Sweep of {experiment}, profile {profile}: ", end="", file=sys.stderr)

@@ -115,7 +115,7 @@ def write(
 @app.command("list")
 def list_experiments():
     "The experiments, with what each can be told."
-    from digitstudy.study import catalogue, parameters_of
+    from digitstudy.catalogue import catalogue, parameters_of
 
     for name, path in catalogue().items():
         print(f"{name}  ({path.name})")
@@ -134,7 +134,7 @@ def run(
 ):
     "Run one experiment notebook through papermill and keep its record."
     from digitstudy.batch import run_experiment
-    from digitstudy.study import parse_parameter
+    from digitstudy.catalogue import parse_parameter
 
     given = {"profile": profile, "seed": seed, "device": device, "output": str(Path(output).resolve()) if output else ""}
     given |= dict(parse_parameter(experiment, text) for text in set_ or [])
@@ -153,7 +153,7 @@ def study(
 ):
     "Run every experiment that has no current record, then build the report."
     from digitstudy.batch import parse_seeds, run_study
-    from digitstudy.study import reports_home
+    from digitstudy.catalogue import reports_home
 
     if not run_study(profile, parse_seeds(seeds), reports_home(str(Path(output).resolve()) if output else ""), cores, everything, dry_run, on): raise typer.Exit(1)
 
@@ -171,7 +171,7 @@ def sweep(
 ):
     "Run one experiment with several values of a parameter, and show what comes out of each."
     from digitstudy.batch import parse_seeds, parse_values, run_sweep
-    from digitstudy.study import reports_home
+    from digitstudy.catalogue import reports_home
 
     where = reports_home(str(Path(output).resolve()) if output else "")
     if not run_sweep(experiment, profile, parse_values(experiment, set_ or []), parse_seeds(seeds), where, cores, dry_run, on): raise typer.Exit(1)
@@ -181,7 +181,7 @@ def sweep(
 def report(profile: Profile = "laptop", output: Output = ""):
     "Build the report of a profile from its records; nothing is trained."
     from digitstudy.batch import make_report
-    from digitstudy.study import reports_home
+    from digitstudy.catalogue import reports_home
 
     print(f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''))}")
 

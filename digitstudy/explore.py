@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .archives import SVHN, find_archive
 from .boxes import FRAME, draw_box, rescale
+from .catalogue import code_cells, notebook_of
 from .config import Settings, StudyError
 from .digits import load_digits
 from .export import TwoDetectors, in_torch, load_checkpoint, parts_of, read_data, unfold_onnx
@@ -37,7 +38,7 @@ from .metrics import Answers
 from .reader import LEAST, MODEL, Calibration, Reader, Reading, load_image, read_card
 from .records import Record, read_record
 from .sequences import NO_DIGIT, Sequences, SequenceSpec
-from .study import Run, code_cells, notebook_of
+from .study import Run
 from .svhn import PLACES, OneByOne, load_photos, load_svhn
 from .views import Canvases
 

@@ -19,7 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from .config import StudyError, study_home
 
@@ -46,8 +45,14 @@ def revision() -> str | None:
     except (OSError, subprocess.CalledProcessError, StudyError): return None
 
 
-def environment(device: torch.device, threads: int, precision: str) -> dict:
+def environment(
+    device,  # a torch.device
+    threads: int,
+    precision: str,
+) -> dict:
     "What a run was made with and on."
+    import torch  # whoever looks at records alone need not wait for it
+
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},

@@ -22,8 +22,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .config import StudyError, study_home, writable
-from .glyphs import RENDERED
+from .config import RENDERED, StudyError, study_home, writable
 from .metrics import wilson
 from .records import Record, read_record, read_records, record_folder, score_table
 

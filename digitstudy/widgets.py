@@ -24,7 +24,7 @@ from .handwriting import LARGEST, SMALLEST
 from .pictures import show_positions
 from .reader import Reader, annotate, load_image
 from .records import read_record
-from .study import reports_home
+from .catalogue import reports_home
 from .svhn import PLACES, VARIANTS
 
 try:

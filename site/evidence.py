@@ -11,12 +11,12 @@ from convert import Missing
 from typer.main import get_command
 
 from digitstudy.batch import MARGIN, UNMEASURED, Job, evidence, requirements
+from digitstudy.catalogue import catalogue, parameters_of
 from digitstudy.cli import app
 from digitstudy.config import Settings, load_settings, profiles
 from digitstudy.metrics import wilson
 from digitstudy.records import read_records
 from digitstudy.report import METRICS, TARGETS, data_of, published, summarise, verdicts
-from digitstudy.study import catalogue, parameters_of
 
 PROFILES = ("laptop", "night", "hour", "full", "smoke")  # the first that has evidence is shown
 LONGEST = ("night", "full", "hour", "laptop", "smoke")  # of the readers: the longest training there is
