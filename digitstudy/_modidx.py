@@ -62,6 +62,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'digitstudy.catalogue._fingerprint': ('catalogue.html#_fingerprint', 'digitstudy/catalogue.py'),
                                       'digitstudy.catalogue._module': ('catalogue.html#_module', 'digitstudy/catalogue.py'),
                                       'digitstudy.catalogue._names': ('catalogue.html#_names', 'digitstudy/catalogue.py'),
+                                      'digitstudy.catalogue._own': ('catalogue.html#_own', 'digitstudy/catalogue.py'),
+                                      'digitstudy.catalogue._part': ('catalogue.html#_part', 'digitstudy/catalogue.py'),
                                       'digitstudy.catalogue._used': ('catalogue.html#_used', 'digitstudy/catalogue.py'),
                                       'digitstudy.catalogue.catalogue': ('catalogue.html#catalogue', 'digitstudy/catalogue.py'),
                                       'digitstudy.catalogue.check_parameters': ( 'catalogue.html#check_parameters',

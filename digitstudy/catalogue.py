@@ -152,25 +152,34 @@ def _definitions() -> dict[str, ast.stmt]:  # by name
     return found
 
 
+@lru_cache
+def _part(name: str) -> tuple[str, set[str]]:  # its hash, and what it names
+    return code_hash(_definitions()[name]), _names(_definitions()[name])
+
+
+@lru_cache
+def _own() -> dict[str, set[str]]:  # function or method of the module `study` -> what it names
+    return {node.name: _names(node) for node in ast.walk(ast.parse(_module("study"))) if isinstance(node, ast.FunctionDef)}
+
+
 def _used(source: str) -> set[str]:
     "What a notebook's code names, and what the functions and methods of the module `study` name that it calls."
-    own = {node.name: node for node in ast.walk(ast.parse(_module("study"))) if isinstance(node, ast.FunctionDef)}
     todo, seen = [*_names(source), "__init__"], set()
     while todo:
         name = todo.pop()
-        if name in own and name not in seen: todo += _names(own[name])
+        if name not in seen: todo += _own().get(name, ())
         seen.add(name)
     return seen
 
 
 def reached(roots: set[str]) -> dict[str, str]:  # name -> hash
     "The definitions of the decisive modules that `roots` use, and those that these use."
-    definitions, todo, seen = _definitions(), sorted(roots), {}
+    todo, seen = sorted(roots), {}
     while todo:
         name = todo.pop()
-        if name in seen or name not in definitions: continue
-        seen[name] = code_hash(definitions[name])
-        todo += _names(definitions[name])
+        if name in seen or name not in _definitions(): continue
+        seen[name], names = _part(name)
+        todo += names
     return dict(sorted(seen.items()))
 
 
