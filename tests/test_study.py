@@ -111,7 +111,7 @@ def checkout(folder, keep=None):
 def test_one_failure_does_not_stop_the_others(tmp_path):
     home = checkout(tmp_path, ("sequence_strip", "sequence_on_canvas"))
     settings = (
-        (home / "settings.ini").read_text().replace("train_examples = 640", "train_examples = 64").replace("epochs = 2", "epochs = 1")
+        (home / "settings.ini").read_text().replace("train_examples = 320", "train_examples = 64").replace("epochs = 2", "epochs = 1")
     )
     (home / "settings.ini").write_text(settings)
     path = home / "nbs" / "experiments" / "00_sequence_strip.ipynb"
