@@ -402,7 +402,7 @@ def finish_reader(
     valid: dict,
     first: int,
     threads: int = 1,
-    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both
+    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
 ) -> Reader:
     "Export and calibrate a trained detector or classifier."
     onnx = Path(folder) / "reader.onnx"
@@ -421,7 +421,7 @@ def _export(model: DigitDetector | DigitClassifier | Committee, path: Path, vali
     with tempfile.TemporaryDirectory() as folder:
         alone = [Path(folder) / f"{k}.onnx" for k in range(len(members))]
         worst = max(export_onnx(member, file, [digits] if close else pictures) for member, file in zip(members, alone))
-        parts = {"far": far, "near": far, "close": alone if len(alone) > 1 else alone[0]} if close else {"far": far, "near": alone[0]}
+        parts = dict.fromkeys(("far", *parts_of(far)), far) | ({"close": alone if len(alone) > 1 else alone[0]} if close else {"near": alone[0]})
         return max(worst, join_onnx(parts, path, pictures, digits))
 
 
@@ -442,7 +442,7 @@ def export_checkpoint(
     checkpoint: Path,
     onnx: Path,
     examples: int = 100,  # pictures of each kind that confidences are calibrated on
-    far: Path | None = None,  # the ONNX file of what looks before it does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both
+    far: Path | None = None,  # the ONNX file of what looks before it does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
 ) -> str:  # what was done, in a sentence
     "ONNX file and card of a checkpoint; confidences are calibrated on pictures of canvases, paper and house numbers made of validation digits and fonts."
     from digitstudy.records import read_record

@@ -25,6 +25,7 @@ def test_each_experiment_leaves_a_whole_record(smoke, experiment):
         "reader_close": held_out | {f"{name}, before" for name in held_out},
         "reader_committee": held_out | {f"{name}, before" for name in held_out},
         "reader_signs": held_out | {"words", "words, before"},
+        "reader_fonts": held_out | {"words", "words, before", "house, before"},
     }
     assert set(record["scores"]) - {"photos", "photos, before"} == splits.get(experiment, {"train", "valid", "test"})
     assert record["cost"]["examples"] > 0 and record["cost"]["seconds_training"] > 0
