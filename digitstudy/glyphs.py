@@ -8,19 +8,17 @@ __all__ = ['FAMILIES', 'MATPLOTLIB', 'GLYPHS', 'SIDE', 'TALL', 'FINE', 'MORE_FAM
 
 # %% ../nbs/02_glyphs.ipynb #0a5741d5
 import hashlib
-import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .config import RENDERED, StudyError, cache_home
+from .config import RENDERED, StudyError, cache_home, kept_arrays
 from .digits import SPLITS
 
 # %% ../nbs/02_glyphs.ipynb #1bcb9402
@@ -136,19 +134,11 @@ def _read_fonts(files: dict[str, Path], glyphs: str = GLYPHS) -> dict[str, tuple
 
     key = hashlib.sha256(repr([glyphs, SIDE, TALL, FINE, features.version("freetype2"), read_font.__code__.co_code, distance_field.__code__.co_code]).encode())
     for name, file in files.items(): key.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
-    kept = cache_home() / "glyphs" / f"{key.hexdigest()[:16]}.npz"
-    try:
-        with np.load(kept) as f: return {name: (f[name], f[f"{name} family"].item()) if name in f else None for name in files}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile): pass  # not there, or not whole
-    read = {name: read_font(file, glyphs) for name, file in files.items()}
-    partial = kept.with_name(f"{kept.stem}.{os.getpid()}.partial.npz")
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(partial, **{name: made[0] for name, made in read.items() if made}, **{f"{name} family": made[1] for name, made in read.items() if made})
-        os.replace(partial, kept)
-    except OSError: partial.unlink(missing_ok=True)  # no room to keep it: read again next time
-    return read
-
+    def read() -> dict[str, np.ndarray]:
+        made = {name: read_font(file, glyphs) for name, file in files.items()}
+        return {name: both[0] for name, both in made.items() if both} | {f"{name} family": np.array(both[1]) for name, both in made.items() if both}
+    kept = kept_arrays(cache_home() / "glyphs" / f"{key.hexdigest()[:16]}.npz", read)
+    return {name: (kept[name], kept[f"{name} family"].item()) if name in kept else None for name in files}
 
 
 
