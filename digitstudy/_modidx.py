@@ -354,6 +354,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'digitstudy.export._export': ('export.html#_export', 'digitstudy/export.py'),
                                    'digitstudy.export._graph_of': ('export.html#_graph_of', 'digitstudy/export.py'),
                                    'digitstudy.export._graphs_of': ('export.html#_graphs_of', 'digitstudy/export.py'),
+                                   'digitstudy.export._members_of': ('export.html#_members_of', 'digitstudy/export.py'),
                                    'digitstudy.export._unfolded': ('export.html#_unfolded', 'digitstudy/export.py'),
                                    'digitstudy.export._weights_of': ('export.html#_weights_of', 'digitstudy/export.py'),
                                    'digitstudy.export.answers_of': ('export.html#answers_of', 'digitstudy/export.py'),

@@ -229,8 +229,7 @@ def unfold_onnx(
     "A network in an ONNX file, with batch norms again, ready to be trained on."
     try:
         graph, prefix = _graph_of(path, part)
-        apart = sorted({int(t.name.split(".")[0]) for t in graph.initializer if t.name.split(".")[0].isdigit()})
-        model = Committee([_unfolded(graph, f"{k}.{prefix}") for k in apart]) if apart else _unfolded(graph, prefix)
+        model = _members_of(graph, prefix)
     except ImportError as e: raise StudyError(f"Going on from an ONNX file needs the package {e.name}: pip install 'digitstudy[export]'.") from None
     except StudyError: raise
     except Exception: raise StudyError(f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote.") from None
@@ -243,6 +242,12 @@ def unfold_onnx(
     model(images)
     for hook in hooks: hook.remove()
     return model
+
+
+def _members_of(graph, prefix: str, which: str = "") -> DigitDetector | DigitClassifier | Committee:  # `which`: "0.1." is the second member of the first
+    firsts = {t.name.removeprefix(which).split(".")[0] for t in graph.initializer if t.name.startswith(which)}
+    apart = sorted(int(first) for first in firsts if first.isdigit())
+    return Committee([_members_of(graph, prefix, f"{which}{k}.") for k in apart]) if apart else _unfolded(graph, which + prefix)
 
 
 def _unfolded(graph, prefix: str) -> DigitDetector | DigitClassifier:  # with its weights, and norms that only add
