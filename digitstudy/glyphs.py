@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import RENDERED, StudyError, cache_home, kept_arrays
+from .config import RENDERED, StudyError, kept_arrays
 from .digits import SPLITS
 
 # %% ../nbs/02_glyphs.ipynb #1bcb9402
@@ -137,7 +137,7 @@ def _read_fonts(files: dict[str, Path], glyphs: str = GLYPHS) -> dict[str, tuple
     def read() -> dict[str, np.ndarray]:
         made = {name: read_font(file, glyphs) for name, file in files.items()}
         return {name: both[0] for name, both in made.items() if both} | {f"{name} family": np.array(both[1]) for name, both in made.items() if both}
-    kept = kept_arrays(cache_home() / "glyphs" / f"{key.hexdigest()[:16]}.npz", read)
+    kept = kept_arrays(f"glyphs/{key.hexdigest()[:16]}.npz", read)
     return {name: (kept[name], kept[f"{name} family"].item()) if name in kept else None for name in files}
 
 
