@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['choose_device', 'use_threads', 'bfloat16_pays', 'choose_precision', 'Batches', 'answers', 'losses', 'Curve', 'Probe',
-           'Gates', 'Conflict', 'StepDown', 'NoValidation', 'Trainer', 'Trained', 'train']
+           'Gates', 'Conflict', 'StepDown', 'scheduled', 'Validation', 'NoValidation', 'Trainer', 'Trained', 'train']
 
 # %% ../nbs/03_training.ipynb #40c4b771
 import math
@@ -195,6 +195,34 @@ class StepDown(Callback):
         rate = self.highest / self.factor ** sum(self.pct_train >= share for share in self.at)
         self.opt.set_hyper("lr", rate)
         if not self.rows or self.rows[-1]["learning_rate"] != rate: self.rows.append({"examples": self.train_iter * self.dls.train.batch_size, "learning_rate": rate})
+
+# %% ../nbs/03_training.ipynb #5d1c0e02
+def scheduled(
+    schedule: str,  # "one-cycle" or "constant"
+    rate: float,  # the highest
+) -> tuple[Callback, ...]:
+    "What a training is given beside its probes, so that its learning rate follows `schedule`."
+    if schedule not in ("one-cycle", "constant"): raise StudyError(f"There is no schedule {schedule!r}: choose one-cycle or constant.")
+    return (StepDown(rate, at=()),) if schedule == "constant" else ()
+
+# %% ../nbs/03_training.ipynb #5d1c0e05
+class Validation(Probe):
+    "Measures on the first validation examples, before the first step and after 1,000 examples, then after `factor` times as many, and so on."
+
+    def __init__(self, data, size: int = 1000, start: int = 1000, factor: float = 2**0.5):
+        super().__init__(data, size)
+        self.start, self.factor = start, factor
+
+    def before_fit(self):
+        sizes = [self.start * self.factor**k for k in range(64)]
+        self.at = {0} | {round(size / self.dls.train.batch_size) for size in sizes}
+
+    def before_batch(self):
+        if self.train_iter in self.at: self.rows.append({"examples": self.train_iter * self.dls.train.batch_size} | self.measure())
+
+    def measure(self) -> dict[str, float]:
+        found = score(answers(self.model, self.data, self.size))
+        return {name: value for name, value in found.items() if isinstance(value, float)}
 
 # %% ../nbs/03_training.ipynb #d99932db
 class NoValidation(Callback):
