@@ -39,10 +39,10 @@ def _processor() -> str:
 
 @functools.cache
 def revision() -> str | None:
-    "The code's git revision, with a + where files of the package or the notebooks differ from it; None outside a checkout."
+    "The code's git revision, with a + where files of the package or the notebooks differ from it; outside a checkout what `DIGITSTUDY_REVISION` names, or None."
     def git(*words): return subprocess.run(["git", "-C", str(study_home()), *words], capture_output=True, text=True, check=True).stdout.strip()
     try: return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "digitstudy", "nbs", "settings.ini") else "")
-    except (OSError, subprocess.CalledProcessError, StudyError): return None
+    except (OSError, subprocess.CalledProcessError, StudyError): return os.environ.get("DIGITSTUDY_REVISION")
 
 
 def environment(
