@@ -1,6 +1,6 @@
-# make study | test | lab | report | site | check | clean     (PROFILE=smoke|laptop|full, SEEDS=0,1,2, CORES=n, REPORTS=folder)
+# make study | test | lab | report | site | check | clean     (PROFILE=smoke|laptop|hour|full, SEEDS=0,1,2, CORES=n, MINUTES=n, REPORTS=folder)
 PYTHON  ?= python3
-PROFILE ?= laptop
+PROFILE ?= smoke
 SEEDS   ?= 0
 VENV    ?= .venv
 BIN     := $(VENV)/bin
@@ -24,8 +24,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[fonts,lab,batch,cluster,export,site,dev]'
 	touch $@
 
-study: setup  ## run what has no current record, then the report
-	digitstudy study $(OPTIONS) --seeds $(SEEDS) $(if $(CORES),--cores $(CORES))
+study: setup  ## run every experiment that has no current record, seconds each, then the report (PROFILE=laptop: the evidence)
+	digitstudy study $(OPTIONS) --seeds $(SEEDS) $(if $(CORES),--cores $(CORES)) $(if $(MINUTES),--minutes $(MINUTES))
 
 report: setup  ## the report from the records there are; nothing is trained
 	digitstudy report $(OPTIONS)
