@@ -11,9 +11,12 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from importlib import import_module
+from pathlib import Path
 
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
 
 # %% ../nbs/06_kernels.ipynb #ad02bab0
 PRELOADED = (
@@ -92,6 +95,12 @@ def forked_from(kernel: WaitingKernel) -> type[AsyncKernelManager]:
     "A class of kernel managers whose kernel is `kernel`."
 
     class ForkedKernelManager(AsyncKernelManager):
+        @default("transport")
+        def _sockets(self) -> str: return "ipc"  # kernels that start at the same moment take each other's TCP ports
+
+        @default("ip")
+        def _place(self) -> str: return str(Path(tempfile.gettempdir()) / f"digitstudy-{kernel.pid}")  # of the sockets
+
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options):
             kernel.start(kernel_cmd, options["env"], options.get("cwd") or os.getcwd())
             self.provisioner.process, self.provisioner.pid, self.provisioner.pgid = kernel, kernel.pid, kernel.pid
