@@ -4,14 +4,18 @@ import csv
 import hashlib
 import io
 import json
+import pickle
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import COMMAND, ROOT, digitstudy, sentence
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
+
+from digitstudy.reader import Reader
 
 PICTURES = Path(__file__).with_name("pictures")
 LABELS = {row["file"]: row for row in csv.DictReader((PICTURES / "labels.csv").open())}
@@ -154,11 +158,55 @@ def test_tables_and_drawings(folder, tmp_path):
     process = digitstudy("read", folder / "a-grey.png", folder / "j-one-pixel.png", "--csv", "--annotate", out)
     rows = list(csv.DictReader(io.StringIO(process.stdout)))
     assert [row["digits"] for row in rows] == ["58", ""] and float(rows[0]["width"]) > 20
-    drawn = np.asarray(Image.open(out / "a-grey.png"))
+    assert f"2 annotated copies are in {out}" in process.stderr
+    drawn = np.asarray(Image.open(out / "a-grey-read.png"))
     assert drawn.shape == (240, 320, 3) and (drawn == (0, 255, 0)).all(2).any()
-    assert sorted(f.name for f in out.iterdir()) == ["a-grey.png", "j-one-pixel.png"]
+    assert sorted(f.name for f in out.iterdir()) == ["a-grey-read.png", "j-one-pixel-read.png"]
     plain = digitstudy("read", folder / "a-grey.png", folder / "j-one-pixel.png").stdout.splitlines()
     assert ": 58 (" in plain[0] and plain[1].endswith(": no number")
+
+
+def test_annotated_copies_never_take_the_place_of_a_file(folder, tmp_path):
+    """The folder of the originals may be that of the copies: twice, and with a file that has a copy's name."""
+    here = tmp_path / "here"
+    here.mkdir()
+    shutil.copy(folder / "a-grey.png", here / "a-grey.png")
+    shutil.copy(folder / "a-grey.png", here / "a-grey-read.png")  # somebody's own
+    before = {f.name: f.read_bytes() for f in here.iterdir()}
+    for _ in range(2):
+        process = digitstudy("read", here, "--annotate", here)
+        assert process.returncode == 0 and len(process.stdout.splitlines()) == 2, process.stderr
+        after = {f.name: f.read_bytes() for f in here.iterdir()}
+        assert {name: after[name] for name in before} == before
+        assert len(after) == 4
+
+
+def test_a_name_that_the_terminal_cannot_show(folder, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    shutil.copy(folder / "a-grey.png", here / "tür.png")
+    for style in ((), ("--csv",)):
+        process = digitstudy("read", here, *style, env={"PYTHONIOENCODING": "ascii"})
+        assert process.returncode == 0 and "t\\xfcr.png" in process.stdout, process.stderr
+
+
+def test_files_that_a_folder_may_hold(folder, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    picture = Image.open(folder / "a-grey.png").convert("RGB")
+    kinds = {"a.jfif": "JPEG", "b.jp2": "JPEG2000", "c.mpo": "MPO"} | ({"d.avif": "AVIF"} if features.check("avif") else {})
+    for name, kind in kinds.items():
+        picture.save(here / name, kind)
+    (here / "e.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    process = digitstudy("read", here, "--json")
+    read = lines(process)
+    assert [line.get("digits") for line in read[:-1]] == ["58"] * len(kinds)
+    assert process.returncode == 1 and ("HEIC" in read[-1]["error"] or "cannot be read" in read[-1]["error"])
+
+
+def test_a_reader_can_be_pickled(folder):
+    reader = pickle.loads(pickle.dumps(Reader(near_looks=0)))
+    assert reader.near_looks == 0 and reader(io.BytesIO((folder / "a-grey.png").read_bytes())).digits == "58"
 
 
 def test_standard_input_and_wrong_calls(folder, tmp_path):

@@ -7,12 +7,29 @@ const MOST_PIXELS = 2 ** 24; // of a canvas that every browser has
 const canvas = document.createElement("canvas");
 const pen = canvas.getContext("2d", { willReadFrequently: true });
 
-/** What a video, a bitmap or a canvas shows; what is transparent is laid on white. */
+/** What a transparent picture is laid on: white, or black where its ink is light; nothing where all is opaque. */
+function groundOf(data) {
+  let [clear, cover, ink] = [false, 0, 0];
+  for (let k = 0; k < data.length; k += 4) {
+    const alpha = data[k + 3];
+    clear ||= alpha < 255;
+    cover += alpha;
+    ink += alpha * (0.299 * data[k] + 0.587 * data[k + 1] + 0.114 * data[k + 2]);
+  }
+  return clear ? (ink > 127.5 * cover ? "black" : "white") : null;
+}
+
+/** What a video, a bitmap or a canvas shows; what is transparent is laid on the ground that contrasts with its ink. */
 export function pixelsOf(source, width, height) {
   Object.assign(canvas, { width, height });
-  pen.fillStyle = "white";
-  pen.fillRect(0, 0, width, height);
+  pen.globalCompositeOperation = "source-over";
   pen.drawImage(source, 0, 0, width, height);
+  const opaque = pen.getImageData(0, 0, width, height).data;
+  const ground = groundOf(opaque);
+  if (!ground) return { width, height, data: opaque };
+  pen.globalCompositeOperation = "destination-over";
+  pen.fillStyle = ground;
+  pen.fillRect(0, 0, width, height);
   const { data } = pen.getImageData(0, 0, width, height);
   return { width, height, data };
 }
