@@ -21,7 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "digitstudy needs Python 3.11 to 3.13, not " + sys.version.split()[0] + ": say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[fonts,lab,batch,cluster,export,site,dev]'
+	UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[lab,cluster,export,site,fonts,dev]'
 	touch $@
 
 study: setup  ## run every experiment that has no current record, seconds each, then the report (PROFILE=laptop: the evidence)

@@ -47,7 +47,11 @@ def data_homes() -> list[Path]:
     named = os.environ.get("DIGITSTUDY_DATA")
     if named and not Path(named).is_dir():
         raise StudyError(f"DIGITSTUDY_DATA names {named}, which is not a folder: correct it, or unset it to use data/.")
-    return ([Path(named)] if named else []) + [study_home() / "data"]
+    try: ours = [study_home() / "data"]
+    except StudyError:
+        if not named: raise
+        ours = []  # outside a checkout
+    return ([Path(named)] if named else []) + ours
 
 
 def writable(folder: Path) -> bool:  # creates `folder` if it can
@@ -64,7 +68,11 @@ def writable(folder: Path) -> bool:  # creates `folder` if it can
 def cache_home() -> Path:
     "Where derived files go: `cache/` beside the data, or the user's cache folder."
     user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digitstudy"
-    for folder in [home / "cache" for home in data_homes()] + [user]:
+    try: homes = data_homes()
+    except StudyError:
+        if os.environ.get("DIGITSTUDY_DATA"): raise
+        homes = []  # outside a checkout
+    for folder in [home / "cache" for home in homes] + [user]:
         if writable(folder): return folder
     raise StudyError(f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME.")
 

@@ -6,11 +6,10 @@
 __all__ = ['NEAR_ENOUGH', 'ROUND_ENOUGH', 'LIMITS', 'NOT_FOR', 'KINDS', 'save_detector', 'load_checkpoint', 'TwoDetectors',
            'in_torch', 'export_onnx', 'parts_of', 'join_onnx', 'unfold_onnx', 'answers_of', 'read_data',
            'fit_confidence', 'fit_temperature', 'calibrate', 'examples_of', 'write_card', 'watch_on', 'finish_reader',
-           'read_all', 'export_checkpoint', 'evaluate_files']
+           'read_all', 'export_checkpoint']
 
 # %% ../nbs/06_export.ipynb #190e88fb
 import contextlib
-import csv
 import hashlib
 import io
 import json
@@ -462,26 +461,3 @@ def export_checkpoint(
     record = asdict(read_record(beside)) if (beside / "record.json").is_file() else {}
     card = write_card(onnx, calibration, record)
     return f"{onnx}: {onnx.stat().st_size / 1e6:.2f} MB, {worst:.1e} from torch; its card: {card}"
-
-
-def evaluate_files(reader: Reader, images: Path, labels: Path) -> dict[str, int | float]:
-    "The study's measures on pictures of one's own."
-    try: rows = list(csv.DictReader(Path(labels).open(newline="", encoding="utf-8-sig")))
-    except (OSError, UnicodeDecodeError, csv.Error) as e: raise StudyError(f"{labels} cannot be read ({e}): give a CSV file with the columns file and digits.") from None
-    if not rows or not {"file", "digits"} <= set(rows[0]): raise StudyError(f"{labels} must have a line of names, with file and digits among them, and a line for each picture.")
-    placed = {"left", "top", "width", "height"} <= set(rows[0])
-    readings, sizes, digits, boxes = [], [], torch.full((len(rows), PLACES), NO_DIGIT), torch.zeros(len(rows), 4)
-    for k, row in enumerate(rows):
-        image = load_image(Path(images) / row["file"])
-        try:
-            text = [int(c) for c in row["digits"].strip()]
-            left, top, wide, high = (float(row[name]) for name in ("left", "top", "width", "height")) if placed else (0, 0, 1, 1)
-        except (ValueError, TypeError): raise StudyError(f"{labels}, line {k + 2}: digits must be digits, and a box four numbers.") from None
-        if len(text) > PLACES: raise StudyError(f"{labels}, line {k + 2}: numbers of more than {PLACES} digits cannot be measured.")
-        digits[k, : len(text)] = torch.tensor(text, dtype=torch.int64)
-        boxes[k] = torch.tensor([(left + wide / 2) / image.width * FRAME[1], (top + high / 2) / image.height * FRAME[0], wide / image.width * FRAME[1], high / image.height * FRAME[0]])
-        readings.append(reader(image))
-        sizes.append(image.size)
-    answers = answers_of(readings, sizes, digits, boxes)
-    if not placed: answers = Answers(answers.digits, answers.true_digits, answers.confidence)
-    return {name: value for name, value in score(answers).items() if not isinstance(value, list)}

