@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 import warnings
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ def execute_notebook(
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    from digitstudy.pictures import palette_png
+
     quiet = dict(progress_bar=False, kernel_name="python3", cwd=str(study_home()))
     if kernel: quiet["kernel_manager_class"] = forked_from(kernel)
     see = f"The notebook that shows where: {target}"
@@ -100,7 +103,10 @@ def execute_notebook(
     except OSError as e: raise StudyError(f"{source.stem} failed: {target} could not be written ({e.strerror}). Free some space and run again; training goes on from its last epoch.") from None
     notebook = nbformat.read(target, as_version=4)
     notebook.metadata.pop("papermill", None)  # folders of this machine
-    for cell in notebook.cells: cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+    for cell in notebook.cells:
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if "image/png" in data: data["image/png"] = b64encode(palette_png(b64decode(data["image/png"]))).decode()
     target.write_text(without_folders(nbformat.writes(notebook)) + "\n")
 
 

@@ -6,7 +6,7 @@
 __all__ = ['NEAR_ENOUGH', 'ROUND_ENOUGH', 'LIMITS', 'NOT_FOR', 'KINDS', 'save_detector', 'load_checkpoint', 'TwoDetectors',
            'in_torch', 'export_onnx', 'parts_of', 'join_onnx', 'unfold_onnx', 'answers_of', 'read_data',
            'fit_confidence', 'fit_temperature', 'calibrate', 'examples_of', 'write_card', 'watch_on', 'finish_reader',
-           'read_all', 'export_checkpoint']
+           'read_all', 'begun_from', 'export_checkpoint']
 
 # %% ../nbs/06_export.ipynb #190e88fb
 import contextlib
@@ -27,11 +27,12 @@ from torch import Tensor, nn
 
 from .boxes import FRAME
 from .closeups import CLOSE_SIDE, CloseUps, Committee, DigitClassifier, Tiles
-from .config import StudyError
+from .config import StudyError, study_home
 from .detector import DigitDetector
 from .metrics import Answers, score
 from .progress import save_whole
-from .reader import NOTHING, Calibration, Reader, Reading, find_numbers, load_detector, load_image, load_networks, log_softmax, raw_score
+from .reader import MODEL, Calibration, Reader, Reading, find_numbers, load_detector, load_image, load_networks, log_softmax, raw_score
+from .records import record_folder
 from .sequences import NO_DIGIT
 from .svhn import PLACES, photo_files
 from .views import held_out
@@ -440,6 +441,12 @@ def read_all(
         files = list(photo_files().values())
         said["photos"] = answers_of([reader(file) for file in files], [load_image(file).size for file in files], data["photos"].digits, data["photos"].box)
     return said
+
+# %% ../nbs/06_export.ipynb #5a110005
+def begun_from(profile: str, experiment: str) -> Path:
+    "The ONNX file of a record in `reports/`, seed 0; without one, the package's own."
+    path = record_folder(study_home() / "reports", profile, experiment, 0) / "reader.onnx"
+    return path if path.is_file() else MODEL
 
 # %% ../nbs/06_export.ipynb #5ab023fc
 def export_checkpoint(

@@ -7,6 +7,7 @@ __all__ = ['Run', 'begin', 'both_parts']
 
 # %% ../nbs/05_study.ipynb #41d8790d
 import hashlib
+import io
 import json
 import os
 import time
@@ -25,7 +26,7 @@ from .housenumbers import load_house_numbers
 from .losses import JointLoss
 from .metrics import Answers, score
 from .models import SequenceReader, flops, parameter_count
-from .pictures import show_answers
+from .pictures import palette_png, show_answers
 from .progress import save_whole
 from .records import Record, environment, peak_memory, write_record
 from .sequences import SPLITS, Sequences, SequenceSpec, digest
@@ -132,7 +133,9 @@ class Run(RunFolder):
         try:
             trained.curve.drop(columns="position_accuracy", errors="ignore").to_csv(self.folder / "curve.csv", index=False, float_format="%.6g")
             for name, probe in trained.probes.items(): probe.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g")
-            show_answers(self.data["test"], said["test"]).savefig(self.folder / "examples.png", dpi=100)
+            shown = io.BytesIO()
+            show_answers(self.data["test"], said["test"]).savefig(shown, dpi=100)
+            (self.folder / "examples.png").write_bytes(palette_png(shown.getvalue()))
             plt.close("all")
             save_whole({k: v.cpu() for k, v in self.model.state_dict().items()}, self.folder / "model.pt")
             write_record(record, self.folder)
