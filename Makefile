@@ -1,4 +1,4 @@
-# make study | test | lab | report | site | check | clean     (PROFILE=smoke|laptop|hour|full, SEEDS=0,1,2, CORES=n, MINUTES=n, REPORTS=folder)
+# make study | test | test-all | lab | report | site | check | clean     (PROFILE=smoke|laptop|hour|full, SEEDS=0,1,2, CORES=n, MINUTES=n, REPORTS=folder)
 PYTHON  ?= python3
 PROFILE ?= smoke
 SEEDS   ?= 0
@@ -10,10 +10,10 @@ WHEELS   = $$($(BIN)/python -m pip config get global.find-links 2>/dev/null)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study report test lab site check notebooks readme clean
+.PHONY: help setup study report test test-all lab site check notebooks readme clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready  ## a virtual environment with the tested versions
 
@@ -30,8 +30,11 @@ study: setup  ## run every experiment that has no current record, seconds each, 
 report: setup  ## the report from the records there are; nothing is trained
 	digitstudy report $(OPTIONS)
 
-test: setup  ## all tests, two at a time: every notebook, the command line, bad input, killed runs
-	pytest -n 2 --dist loadfile
+test: setup  ## the tests, two at a time: every notebook, the command line, bad input, a study of a few experiments
+	pytest -n 2 --dist loadgroup -m "not slow"
+
+test-all: setup  ## what is slow by nature: the whole smoke study, a cluster, browsers, many kills
+	pytest -n 2 --dist loadgroup -m slow
 
 check: setup  ## the package is what the notebooks export, notebooks are clean, README and style are right
 	bash tests/check.sh

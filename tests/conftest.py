@@ -40,10 +40,29 @@ def tiny(output, **more):
     return ["--output", output, *(word for name, value in sizes.items() for word in ("--set", f"{name}={value}"))]
 
 
+FEW = ("sequence_strip", "weighted_loss", "svhn_transfer", "reader")  # of each kind one
+
+
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
-    """The whole study at the smoke profile, through Snakemake and papermill, once for all tests: its reports folder and what it said."""
+def few(tmp_path_factory):
+    """A study of a few experiments at the smoke profile, with its report: the reports folder and what was said."""
     reports = tmp_path_factory.mktemp("reports")
-    process = digitstudy("study", "--profile", "smoke", "--output", reports, timeout=WATCHDOG)
+    process = digitstudy("study", "--only", ",".join(FEW), "--output", reports)
     assert process.returncode == 0, process.stderr
     return reports, process.stderr
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The whole study at the smoke profile: the reports folder and what was said."""
+    reports = tmp_path_factory.mktemp("reports")
+    process = digitstudy("study", "--output", reports)
+    assert process.returncode == 0, process.stderr
+    return reports, process.stderr
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one file stay in one process, since they share what is costly to make; notebooks go wherever there is time."""
+    for item in items:
+        if item.path.stem != "test_notebooks":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem + ("-slow" if item.get_closest_marker("slow") else "")))

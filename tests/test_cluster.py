@@ -21,6 +21,7 @@ from cluster import NODES, Cluster, NoCluster, missing, parent_of, until
 from conftest import COMMAND, ENVIRONMENT, ROOT
 from test_study import checkout
 
+pytestmark = pytest.mark.slow
 WHOLE = os.environ.get("DIGITSTUDY_CLUSTER")
 FEW = ("sequence_strip", "weighted_loss", "svhn_baseline")
 SEEDS = "0,1" if WHOLE else "0"  # of every run that is compared

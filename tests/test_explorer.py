@@ -12,9 +12,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, ROOT
+from conftest import ENVIRONMENT, ROOT, WATCHDOG
 from live.harness import HERE, PICTURES, browser, film, missing
 
+pytestmark = pytest.mark.slow
 TRUTH = {row["file"]: row["digits"] for row in csv.DictReader((PICTURES / "labels.csv").open())}
 FILE, NUMBER = "house-06.jpg", "paper-24.jpg"  # what is uploaded, and what is held before the camera
 
@@ -53,7 +54,7 @@ def lab(tmp_path_factory):
 def answers(address):
     """Whether a server answers there."""
     try:
-        with urllib.request.urlopen(address, timeout=5) as reply:
+        with urllib.request.urlopen(address, timeout=WATCHDOG) as reply:
             return reply.status == 200
     except OSError:
         return False
@@ -65,7 +66,7 @@ def seen(lab, tmp_path_factory):
     shots = tmp_path_factory.mktemp("shots")
     told = {"address": lab, "browser": browser(), "photo": str(PICTURES / FILE), "film": str(film(shots / "film.mjpeg", NUMBER, 1, 0))}
     told |= {"record": "laptop: sequence_strip, seed 0", "shots": os.environ.get("DIGITSTUDY_SHOTS", "")}
-    done = subprocess.run(["node", str(HERE / "explorer.mjs"), json.dumps(told)], capture_output=True, text=True, timeout=400)
+    done = subprocess.run(["node", str(HERE / "explorer.mjs"), json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 

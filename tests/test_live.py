@@ -12,7 +12,7 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import COMMAND, ENVIRONMENT, ROOT, digitstudy, sentence
+from conftest import COMMAND, ENVIRONMENT, ROOT, WATCHDOG, digitstudy, sentence
 from live.harness import PICTURES, film, missing, page, play, served
 from PIL import Image
 
@@ -75,7 +75,7 @@ def test_pixels_are_pillows_to_the_last_bit(folder):
             asked.append(sent | {"size": size, "box": box})
             expected.append(image.resize(size, Image.Resampling.BILINEAR, box))
     command = ["node", ROOT / "tests" / "live" / "pillow.mjs", folder / "pillow.js"]
-    made = json.loads(subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=60).stdout)
+    made = json.loads(subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=WATCHDOG).stdout)
     for question, picture, wanted in zip(asked, made, expected, strict=True):
         got = Image.frombytes("RGBA", (picture["width"], picture["height"]), base64.b64decode(picture["data"])).convert("RGB")
         question.pop("data")
@@ -84,7 +84,7 @@ def test_pixels_are_pillows_to_the_last_bit(folder):
 
 def test_answers_are_steadied(folder):
     command = ["node", "--test", "--test-reporter=tap", ROOT / "tests" / "live" / "steady.test.mjs"]
-    done = subprocess.run(command, env=os.environ | {"LIVE": str(folder)}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=os.environ | {"LIVE": str(folder)}, capture_output=True, text=True, timeout=WATCHDOG)
     assert done.returncode == 0 and "# pass 6" in done.stdout, done.stdout
 
 
@@ -213,10 +213,10 @@ def test_the_command_serves_the_page_until_it_is_interrupted(folder):
     try:
         address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
         opened = process.stdout.readline()
-        with urllib.request.urlopen(address[0] + "reader.onnx", timeout=30) as answer:
+        with urllib.request.urlopen(address[0] + "reader.onnx", timeout=WATCHDOG) as answer:
             assert len(answer.read()) == (ROOT / "digitstudy" / "reader.onnx").stat().st_size
         assert f"Port {address[1]} is taken" in sentence(digitstudy("live", "--no-browser", "--port", address[1]))
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=WATCHDOG)
     assert process.returncode == 0 and opened == f"opened {address[0]}\n" and "The live page is closed." in out and err == ""

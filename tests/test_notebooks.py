@@ -1,5 +1,6 @@
 """Every module notebook runs, with the assertions in it; every benchmark, small and rough; and the explorer."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,23 +17,28 @@ NOTEBOOKS = [
 
 
 @pytest.fixture(scope="session")
-def results():
-    """All of them, two at a time: importing torch and fastai is most of the cost."""
-    import re
-
-    wanted = "|".join(re.escape(p.stem) for p in NOTEBOOKS)
-    command = [str(Path(sys.executable).with_name("nbdev-test")), "--n-workers", "2", "--do-print", "--file-re", f"^({wanted})", "nbs"]
-    environment = os.environ | ENVIRONMENT
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500)
+def runner(tmp_path_factory):
+    """A process that runs notebooks in forks of itself: torch and fastai are loaded once."""
+    words = [sys.executable, Path(__file__).with_name("notebooks.py"), tmp_path_factory.mktemp("notebooks")]
+    process = subprocess.Popen(words, env=os.environ | ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    yield process
+    process.stdin.close()
+    process.wait()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook(path, results):
-    said = results.stdout + results.stderr
-    assert f"{path.name}" in said, "it was not run"
-    failed = said.split("Tests Failed On The Following Notebooks", 1)[1:]
-    assert not failed or path.name not in failed[0], said[-6000:]
+def test_notebook(path, runner):
+    print(path, file=runner.stdin, flush=True)
+    answer = runner.stdout.readline()
+    assert answer, "the process that runs notebooks has died"
+    result = json.loads(answer)
+    assert result["well"], Path(result["log"]).read_text()[-6000:]
 
 
-def test_all_of_them_passed(results):
-    assert results.returncode == 0, (results.stdout + results.stderr)[-6000:]
+def test_a_notebook_that_fails_is_told(runner, tmp_path):
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": ["assert 1 == 2"]}
+    path = tmp_path / "wrong.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    print(path, file=runner.stdin, flush=True)
+    result = json.loads(runner.stdout.readline())
+    assert not result["well"] and "assert 1 == 2" in Path(result["log"]).read_text()

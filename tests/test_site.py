@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, WATCHDOG
 from live.harness import HERE, browser, missing, served
 
 sys.path.insert(0, str(ROOT / "site"))
@@ -30,7 +30,7 @@ PAGES = (
 
 def build(*words):
     """What `make site` says."""
-    done = subprocess.run([sys.executable, ROOT / "site/build.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, ROOT / "site/build.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -42,16 +42,18 @@ def html():
     return ROOT / "site/_build/html"
 
 
+@pytest.mark.slow
 def test_pages_in_a_browser(html):
     if why := missing():
         pytest.skip(f"The site is not looked at in a browser: {why}")
     with served(html) as address:
         told = {"address": address, "browser": browser(), "pages": [f"{page}.html" for page in PAGES], "words": "attention"}
-        done = subprocess.run(["node", HERE / "site.mjs", json.dumps(told)], capture_output=True, text=True, timeout=300)
+        done = subprocess.run(["node", HERE / "site.mjs", json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.slow
 def test_the_story_tells_every_experiment_and_leads_to_it(html):
     told = (html / "story.html").read_text()
     for notebook in sorted((ROOT / "nbs/experiments").glob("*.ipynb")):

@@ -1,4 +1,4 @@
-"""The study end to end, as its user runs it: smoke-sized, but through Snakemake, papermill and the report."""
+"""The study end to end, as its user runs it: smoke-sized, but through papermill and the report."""
 
 import json
 import os
@@ -6,11 +6,12 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import COMMAND, ROOT, digitstudy, sentence, tiny
+from conftest import COMMAND, FEW, ROOT, digitstudy, sentence, tiny
 
 EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     folder = smoke[0] / "smoke" / "records" / experiment / "seed-0"
@@ -34,12 +35,13 @@ def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     assert str(ROOT) not in notebook and str(smoke[0]) not in notebook, "folders of this machine do not belong in evidence"
 
 
-def test_a_training_in_two_parts_has_one_curve(smoke):
-    curve = pd.read_csv(smoke[0] / "smoke" / "records" / "svhn_transfer" / "seed-0" / "curve.csv").query("split == 'test'")
+def test_a_training_in_two_parts_has_one_curve(few):
+    curve = pd.read_csv(few[0] / "smoke" / "records" / "svhn_transfer" / "seed-0" / "curve.csv").query("split == 'test'")
     assert curve.epoch.tolist() == [1, 2, 3]
     assert curve.localization_error.isna().tolist() == [True, True, False], "the box head comes with the second part"
 
 
+@pytest.mark.slow
 def test_every_table_says_on_which_data(smoke):
     tables = smoke[0] / "smoke" / "tables"
     summary = pd.read_csv(tables / "summary.csv").set_index("experiment")["ours is on"]
@@ -48,6 +50,7 @@ def test_every_table_says_on_which_data(smoke):
     assert set(pd.read_csv(tables / "svhn.csv")["ours is on"]) == set(summary.filter(like="svhn"))
 
 
+@pytest.mark.slow
 def test_the_report_shows_every_experiment_and_judges_none_at_this_size(smoke):
     place = smoke[0] / "smoke"
     summary = pd.read_csv(place / "tables" / "summary.csv")
@@ -65,35 +68,35 @@ def test_the_report_shows_every_experiment_and_judges_none_at_this_size(smoke):
     assert (place / "figures" / "sequence_accuracy.svg").exists() and (place / "report.ipynb").exists()
 
 
-def test_a_second_call_does_nothing(smoke):
-    again = digitstudy("study", "--profile", "smoke", "--output", smoke[0])
+def test_a_second_call_does_nothing(few):
+    again = digitstudy("study", "--only", ",".join(FEW), "--output", few[0])
     assert again.returncode == 0
-    assert f"0 runs to do, {len(EXPERIMENTS)} have a current record" in again.stderr and "Nothing to do" in again.stderr
+    assert f"0 runs to do, {len(FEW)} have a current record" in again.stderr and "Nothing to do" in again.stderr
 
 
-def test_dates_mean_nothing_and_a_missing_report_is_made_without_a_run(smoke, tmp_path):
+def test_dates_mean_nothing_and_a_missing_report_is_made_without_a_run(few, tmp_path):
     reports = tmp_path / "reports"
-    shutil.copytree(smoke[0], reports)
+    shutil.copytree(few[0], reports)
     for path in reports.rglob("record.json"):
         os.utime(path)  # younger than the report, as after a clone
-    same = digitstudy("study", "--profile", "smoke", "--output", reports)
+    same = digitstudy("study", "--only", ",".join(FEW), "--output", reports)
     assert same.returncode == 0 and "Nothing to do" in same.stderr
     page = reports / "smoke" / "README.md"
     page.unlink()
-    again = digitstudy("study", "--profile", "smoke", "--output", reports)
+    again = digitstudy("study", "--only", ",".join(FEW), "--output", reports)
     assert again.returncode == 0 and "0 runs to do" in again.stderr and "The report" in again.stderr
-    assert page.read_text() == (smoke[0] / "smoke" / "README.md").read_text()
+    assert page.read_text() == (few[0] / "smoke" / "README.md").read_text()
 
 
-def test_a_changed_notebook_is_run_again_and_nothing_else(smoke, tmp_path):
+def test_a_changed_notebook_is_run_again_and_nothing_else(few, tmp_path):
     home = checkout(tmp_path)
     reports = tmp_path / "reports"
-    shutil.copytree(smoke[0], reports)
-    path = home / "nbs" / "experiments" / "03_joint_squared_error.ipynb"
+    shutil.copytree(few[0], reports)
+    path = home / "nbs" / "experiments" / "05_weighted_loss.ipynb"
     path.write_text(path.read_text().replace("box_gain = 30.0", "box_gain = 10.0"))
-    plan = digitstudy("study", "--profile", "smoke", "--output", reports, "--dry-run", env={"DIGITSTUDY_HOME": home})
-    assert f"1 runs to do, {len(EXPERIMENTS) - 1} have a current record" in plan.stderr
-    assert "joint_squared_error, seed 0: changed since its record: box_gain was 30.0, is 10.0" in plan.stderr
+    plan = digitstudy("study", "--only", ",".join(FEW), "--output", reports, "--dry-run", env={"DIGITSTUDY_HOME": home})
+    assert f"1 runs to do, {len(FEW) - 1} have a current record" in plan.stderr
+    assert "weighted_loss, seed 0: changed since its record: box_gain was 30.0, is 10.0" in plan.stderr
 
 
 def checkout(folder, keep=None):
@@ -128,12 +131,11 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
     assert pd.read_csv(tmp_path / "reports" / "smoke" / "tables" / "summary.csv").experiment.tolist() == ["sequence_on_canvas"]
 
 
-def test_same_seed_same_data_and_close_results(smoke, tmp_path):
+def test_same_seed_same_data_and_close_results(few, tmp_path):
     """Data to the bit; training is promised to repeat statistically only, but on one machine and thread it comes very near."""
     assert digitstudy("run", "sequence_strip", "--output", tmp_path).returncode == 0
     first, second = (
-        json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text())
-        for place in (smoke[0], tmp_path)
+        json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text()) for place in (few[0], tmp_path)
     )
     assert first["data"] == second["data"]
     assert abs(first["scores"]["test"]["character_accuracy"] - second["scores"]["test"]["character_accuracy"]) < 0.05
@@ -207,10 +209,10 @@ def test_side_by_side_runs_of_one_experiment_do_not_collide(tmp_path):
     assert len(list(tmp_path.glob("smoke/records/sequence_strip/seed-0-*/record.json"))) == 1
 
 
-def test_a_record_of_a_newer_version(smoke, tmp_path):
+def test_a_record_of_a_newer_version(few, tmp_path):
     folder = tmp_path / "smoke" / "records" / "weighted_loss" / "seed-0"
     folder.mkdir(parents=True)
-    record = json.loads((smoke[0] / "smoke" / "records" / "weighted_loss" / "seed-0" / "record.json").read_text())
+    record = json.loads((few[0] / "smoke" / "records" / "weighted_loss" / "seed-0" / "record.json").read_text())
     (folder / "record.json").write_text(json.dumps(record | {"version": 99}))
     for words in (["report"], ["study", "--dry-run"]):
         assert "was written by a newer digitstudy" in sentence(digitstudy(*words, "--profile", "smoke", "--output", tmp_path))

@@ -73,7 +73,7 @@ def film(path: Path, picture: str, moving: int, empty: int, size=(640, 480)) -> 
     return path
 
 
-def play(scenario: str, address: str, prefix=(), timeout=300, **told) -> dict:
+def play(scenario: str, address: str, prefix=(), timeout=3600, **told) -> dict:
     """What a browser saw of a scenario of scenarios.mjs at the page."""
     command = [*prefix, "node", str(HERE / "scenarios.mjs"), scenario, json.dumps(told | {"address": address, "browser": browser()})]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)

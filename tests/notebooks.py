@@ -1,0 +1,51 @@
+"""Runs notebooks, each in a fork of this process, which has loaded torch and fastai: a path a line comes in, a line of JSON goes out."""
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from digitstudy.kernels import preload
+
+
+def run(path, out, log):
+    """Execute the notebook as `nbdev-test` does; its flaw, if it has one, goes into `out`, what it prints into `log`."""
+    from nbdev.test import test_nb
+
+    with open(log, "w") as file, redirect_stdout(file), redirect_stderr(file):
+        os.chdir(path.parent)
+        try:
+            well, _ = test_nb(path)
+        except BaseException:
+            traceback.print_exc()
+            well = False
+    out.send(bool(well))
+
+
+def main():
+    """Answer each path with whether its notebook passed, what it said, and how long it took."""
+    preload(int(os.environ.get("DIGITSTUDY_THREADS", 1)))
+    import nbdev.test  # noqa: F401  once for all
+
+    context, folder = multiprocessing.get_context("fork"), Path(sys.argv[1])
+    for line in sys.stdin:
+        path = Path(line.strip())
+        log, began = folder / f"{path.stem}.log", time.monotonic()
+        into, out = context.Pipe(duplex=False)
+        process = context.Process(target=run, args=(path, out, log))
+        process.start()
+        out.close()
+        try:
+            well = into.recv()
+        except EOFError:
+            well = False  # it died
+        process.join()
+        print(json.dumps({"well": well, "log": str(log), "seconds": time.monotonic() - began}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
