@@ -6,7 +6,6 @@ import os
 import sys
 import time
 import traceback
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from digitstudy.kernels import preload
@@ -16,13 +15,16 @@ def run(path, out, log):
     """Execute the notebook as `nbdev-test` does; its flaw, if it has one, goes into `out`, what it prints into `log`."""
     from nbdev.test import test_nb
 
-    with open(log, "w") as file, redirect_stdout(file), redirect_stderr(file):
-        os.chdir(path.parent)
-        try:
-            well, _ = test_nb(path)
-        except BaseException:
-            traceback.print_exc()
-            well = False
+    with open(log, "w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(path.parent)
+    try:
+        well, _ = test_nb(path)
+    except BaseException:
+        traceback.print_exc()
+        well = False
+    sys.stdout.flush()
     out.send(bool(well))
 
 
