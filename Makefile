@@ -31,7 +31,7 @@ report: setup  ## the report from the records there are; nothing is trained
 	digitstudy report $(OPTIONS)
 
 test: setup  ## the tests, two at a time: every notebook, the command line, bad input, a study of a few experiments
-	pytest -n 2 --dist loadgroup -m "not slow"
+	pytest -n 2 --dist loadgroup -m "not slow" --durations 20
 
 test-all: setup  ## what is slow by nature: the whole smoke study, a cluster, browsers, many kills
 	pytest -n 2 --dist loadgroup -m slow
