@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import COMMAND, ENVIRONMENT, ROOT, SHARED, digitstudy, sentence, tiny
+from conftest import COMMAND, ENVIRONMENT, ROOT, SHARED, WATCHDOG, digitstudy, sentence, tiny
 
 NAMES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_and_nothing_half_written_is_taken_for_whole(tmp_pa
     words = ["run", "sequence_strip", *tiny(tmp_path, train_examples=640, epochs=12)]
     command = [COMMAND, *map(str, words)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
-    until = time.time() + 120
+    until = time.time() + WATCHDOG
     while not list(tmp_path.glob("smoke/.running/*/checkpoint.pt")) and time.time() < until:
         time.sleep(0.1)
     children = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout.split("\n")[1:]

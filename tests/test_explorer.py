@@ -48,7 +48,7 @@ def lab(tmp_path_factory):
         yield address
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(WATCHDOG)
 
 
 def answers(address):

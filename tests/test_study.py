@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
+import time
 
 import pandas as pd
 import pytest
-from conftest import COMMAND, FEW, ROOT, digitstudy, sentence, tiny
+from conftest import COMMAND, ENVIRONMENT, FEW, ROOT, WATCHDOG, digitstudy, sentence, tiny
 
 EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
 
@@ -141,6 +143,33 @@ def test_same_seed_same_data_and_close_results(few, tmp_path):
     assert abs(first["scores"]["test"]["character_accuracy"] - second["scores"]["test"]["character_accuracy"]) < 0.05
 
 
+def test_a_limit_of_minutes_leaves_whole_records_or_none(tmp_path):
+    process = digitstudy("study", "--only", ",".join(FEW), "--minutes", 0.01, "--output", tmp_path)
+    assert process.returncode == 0 and f"The time is up: {len(FEW)} runs are left" in process.stderr
+    assert not list(tmp_path.glob("smoke/records/*/*")) and "FAILED" not in process.stderr
+
+
+def test_a_killed_study_takes_its_runs_along_and_goes_on(tmp_path):
+    words = ["study", "--only", "sequence_strip,joint_mse", "--output", str(tmp_path)]
+    process = subprocess.Popen([COMMAND, *words], cwd=ROOT, env=os.environ | ENVIRONMENT, stderr=subprocess.DEVNULL)
+    until(lambda: list(tmp_path.glob("smoke/.running/*/progress.json")) or process.poll() is not None)
+    process.kill()
+    process.wait()
+    mark = str(tmp_path)
+    until(lambda: mark not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout)
+    assert not [f for f in tmp_path.glob("smoke/records/*/*") if not (f / "record.json").exists()]
+    again = digitstudy(*words)
+    assert again.returncode == 0 and len(list(tmp_path.glob("smoke/records/*/seed-0/record.json"))) == 2, again.stderr
+
+
+def until(happens):
+    """Wait until something is true; what never becomes true is ended by the watchdog."""
+    end = time.monotonic() + WATCHDOG
+    while not happens():
+        assert time.monotonic() < end, "it hangs"
+        time.sleep(0.1)
+
+
 def test_a_sweep_runs_what_is_missing_and_shows_what_came_out(tmp_path):
     small = [
         word
@@ -197,8 +226,6 @@ def test_papermill_by_hand(tmp_path):
 
 
 def test_side_by_side_runs_of_one_experiment_do_not_collide(tmp_path):
-    import subprocess
-
     words = [COMMAND, "run", "sequence_strip", *map(str, tiny(tmp_path))]
     pair = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [p.communicate()[1] for p in pair]
