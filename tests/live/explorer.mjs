@@ -13,7 +13,7 @@ context.on("request", (request) => {
   if (!request.url().startsWith(told.address) && !/^(blob|data):/.test(request.url())) seen.elsewhere.push(request.url());
 });
 const page = await context.newPage();
-page.setDefaultTimeout(100_000);
+page.setDefaultTimeout(600_000); // a watchdog, not a limit
 await page.goto(`${told.address}lab/tree/explorer.ipynb`);
 
 /** The output of the code cell that begins so. */

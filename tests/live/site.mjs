@@ -12,6 +12,7 @@ const faults = [];
 for (const [size, [width, height]] of Object.entries(SIZES)) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: size === "phone" ? "dark" : "light" });
   const page = await context.newPage();
+  page.setDefaultTimeout(600_000); // a watchdog, not a limit
   const note = (what) => faults.push(`${size}, ${page.url().replace(told.address, "")}: ${what}`);
   context.on("request", (request) => {
     if (!request.url().startsWith(told.address) && !/^(blob|data):/.test(request.url())) note(`asked for ${request.url()}`);
