@@ -136,10 +136,11 @@ def run(
     "Run one experiment notebook through papermill and keep its record."
     from digitstudy.batch import run_experiment
     from digitstudy.catalogue import parse_parameter
+    from digitstudy.kernels import WaitingKernel
 
     given = {"profile": profile, "seed": seed, "device": device, "output": str(Path(output).resolve()) if output else ""}
     given |= dict(parse_parameter(experiment, text) for text in set_ or [])
-    print(f"The record: {run_experiment(experiment, given, missing)}")
+    print(f"The record: {run_experiment(experiment, given, missing, WaitingKernel())}")
 
 
 @app.command()
@@ -187,8 +188,9 @@ def report(profile: Profile = "laptop", output: Output = ""):
     "Build the report of a profile from its records; nothing is trained."
     from digitstudy.batch import make_report
     from digitstudy.catalogue import reports_home
+    from digitstudy.kernels import WaitingKernel
 
-    print(f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''))}")
+    print(f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}")
 
 
 EXTRAS = {

@@ -83,6 +83,8 @@ def _become_kernel(wire: socket.socket):
         os.environ.clear()
         os.environ.update(told["environment"])
         os.chdir(told["folder"])
+        nowhere = os.open(os.devnull, os.O_RDWR)  # what a notebook prints goes another way
+        for stream in (0, 1, 2): os.dup2(nowhere, stream)
         from ipykernel.kernelapp import IPKernelApp
 
         given = told["command"][told["command"].index("-f") :]
