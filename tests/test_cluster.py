@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from cluster import NODES, Cluster, NoCluster, missing, parent_of, until
-from conftest import COMMAND, ENVIRONMENT, ROOT
+from conftest import COMMAND, ENVIRONMENT, ROOT, WATCHDOG
 from test_study import checkout
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def small(folder: Path, experiments=FEW, epochs: int = 2) -> Path:
 
 def start(reports: Path, on: Path | str, home: Path = ROOT, seeds: str = "0,1", **environment) -> subprocess.Popen:
     """`digitstudy study`, begun; what it says goes beside its reports."""
-    words = [COMMAND, "study", "--profile", "smoke", "--seeds", seeds, "--on", str(on), "--output", str(reports)]
+    words = [COMMAND, "study", "--profile", "smoke", "--seeds", seeds, *(["--on", str(on)] if on else []), "--output", str(reports)]
     environment = os.environ | ENVIRONMENT | {"DIGITSTUDY_HOME": str(home)} | {k: str(v) for k, v in environment.items()}
     log = said(reports)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def said(reports: Path) -> Path:
 
 def study(reports: Path, on: Path | str, home: Path = ROOT, seeds: str = "0,1", **environment):
     """The whole of `digitstudy study`, which must go well."""
-    assert start(reports, on, home, seeds, **environment).wait(7200) == 0, said(reports).read_text()
+    assert start(reports, on, home, seeds, **environment).wait(WATCHDOG) == 0, said(reports).read_text()
 
 
 def results(reports: Path) -> dict[str, dict]:
@@ -168,7 +168,7 @@ def home(folder):
 @pytest.fixture(scope="module")
 def alone(folder, home):
     """What one machine makes of it, without a cluster."""
-    study(folder / "alone", "laptop", home, SEEDS)
+    study(folder / "alone", "", home, SEEDS)
     return results(folder / "alone")
 
 
@@ -232,7 +232,7 @@ def test_a_cancelled_study_takes_its_jobs_along_and_the_next_goes_on(cluster, on
     process = start(reports, on, home, seeds="0")
     begun(cluster, *NODES)
     process.send_signal(how)
-    assert process.wait(60) == 130
+    assert process.wait(WATCHDOG) == 130
     assert said(reports).read_text().strip().splitlines()[-1] == "digitstudy: stopped; run the same command again to go on."
     until("That the jobs are gone", lambda: not cluster.jobs("running", "pending", "completing"), 30)
     assert not stamps(reports)
@@ -243,7 +243,7 @@ def test_a_cancelled_study_takes_its_jobs_along_and_the_next_goes_on(cluster, on
 def few(folder: Path) -> tuple[Path, dict]:
     """A checkout of a few experiments that train for longer, and what one machine makes of them undisturbed."""
     home = small(folder / "few", epochs=8)
-    study(folder / "few" / "alone", "laptop", home)
+    study(folder / "few" / "alone", "", home)
     return home, results(folder / "few" / "alone")
 
 
