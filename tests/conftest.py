@@ -61,6 +61,7 @@ def smoke(tmp_path_factory):
     return reports, process.stderr
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Tests of one file stay in one process, since they share what is costly to make; notebooks go wherever there is time."""
     for item in items:
