@@ -19,7 +19,7 @@ NODES = ("n1", "n2")
 PATH = os.environ["PATH"] + ":/usr/sbin"
 ETC = Path("/etc/slurm")  # where programs look that were not told of a configuration, as srun in a job of Snakemake is not
 MADE_HERE = "# Written by tests/cluster.py.\n"
-PATIENCE = 60  # seconds until something that was started must be there
+PATIENCE = 600  # seconds until something that was started is taken for hung
 
 
 class NoCluster(Exception):

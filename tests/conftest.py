@@ -63,7 +63,7 @@ def smoke(tmp_path_factory):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Tests of one file stay in one process, since they share what is costly to make; notebooks go wherever there is time."""
+    """Tests of one file stay in one process if they share what is costly to make; others go wherever there is time."""
     for item in items:
-        if item.path.stem != "test_notebooks":
+        if item.path.stem not in ("test_notebooks", "test_bad_input"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem + ("-slow" if item.get_closest_marker("slow") else "")))

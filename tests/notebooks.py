@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 import torch
+from conftest import WATCHDOG
 
 from digitstudy.kernels import preload
 
@@ -24,7 +25,7 @@ def run(path, out, log):
     # fastai, which not every notebook loads, has tensors equal tensors alone
     torch.Tensor.__array_eq__ = lambda a, b: torch.equal(a, torch.as_tensor(b, dtype=a.dtype, device=a.device))
     try:
-        well, _ = test_nb(path)
+        well, _ = test_nb(path, cell_timeout=WATCHDOG)
     except BaseException:
         traceback.print_exc()
         well = False

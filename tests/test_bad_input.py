@@ -136,7 +136,7 @@ def test_a_full_disk(tmp_path):
 
 
 def test_a_killed_run_goes_on_and_nothing_half_written_is_taken_for_whole(tmp_path):
-    words = ["run", "sequence_strip", *tiny(tmp_path, train_examples=640, epochs=12)]
+    words = ["run", "sequence_strip", *tiny(tmp_path, train_examples=320, epochs=8)]
     command = [COMMAND, *map(str, words)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
     until = time.time() + WATCHDOG

@@ -223,7 +223,7 @@ def runs_on(cluster: Cluster, node: str) -> list[int]:
 
 def begun(cluster: Cluster, *nodes: str):
     """Wait until a notebook is executed on one of the nodes."""
-    until("That a run begins", lambda: any("ipykernel" in command(p) for node in nodes for p in runs_on(cluster, node)), 180)
+    until("That a run begins", lambda: any("ipykernel" in command(p) for node in nodes for p in runs_on(cluster, node)), WATCHDOG)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=whole)])
@@ -234,7 +234,7 @@ def test_a_cancelled_study_takes_its_jobs_along_and_the_next_goes_on(cluster, on
     process.send_signal(how)
     assert process.wait(WATCHDOG) == 130
     assert said(reports).read_text().strip().splitlines()[-1] == "digitstudy: stopped; run the same command again to go on."
-    until("That the jobs are gone", lambda: not cluster.jobs("running", "pending", "completing"), 30)
+    until("That the jobs are gone", lambda: not cluster.jobs("running", "pending", "completing"), WATCHDOG)
     assert not stamps(reports)
     study(reports, on, home, seeds="0")
     assert len(results(reports)) == 1
@@ -252,13 +252,13 @@ def test_a_node_dies_in_mid_run(cluster, on, folder, tmp_path):
     home, expected = few(folder)
     reports, began = tmp_path / "reports", time.monotonic()
     process = start(reports, on, home)
-    until("That a run is finished", lambda: stamps(reports), 300)
+    until("That a run is finished", lambda: stamps(reports), WATCHDOG)
     begun(cluster, "n1")
     finished = stamps(reports)
     cluster.kill("n1")
-    until("That it is noticed", lambda: cluster.states()["n1"] in ("down*", "alloc*", "drain*"))
+    until("That it is noticed", lambda: cluster.states()["n1"] in ("down*", "alloc*", "drain*"), WATCHDOG)
     cluster.start("n1")
-    code = process.wait(1200)
+    code = process.wait(WATCHDOG)
     if code:
         study(reports, on, home)
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
@@ -272,18 +272,18 @@ def test_the_controller_is_away_for_a_minute(cluster, on, folder, tmp_path):
     home, expected = few(folder)
     reports, began = tmp_path / "reports", time.monotonic()
     process = start(reports, on, home)
-    until("That a run is finished", lambda: stamps(reports), 300)
+    until("That a run is finished", lambda: stamps(reports), WATCHDOG)
     begun(cluster, *NODES)
     finished = stamps(reports)
     cluster.kill("slurmctld")
     time.sleep(60)
     cluster.start("slurmctld")
-    until("That the jobs are done", lambda: cluster.states() and not cluster.jobs("running", "pending", "completing"), 1200)
+    until("That the jobs are done", lambda: cluster.states() and not cluster.jobs("running", "pending", "completing"), WATCHDOG)
     try:
         code = process.wait(60)
     except subprocess.TimeoutExpired:  # without a database of jobs, Snakemake's executor has lost sight of them
         process.terminate()
-        code = process.wait(120)
+        code = process.wait(WATCHDOG)
     if code:
         study(reports, on, home)
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
@@ -326,7 +326,7 @@ def test_a_disk_fills_up(cluster, on, folder, mounted):
     disk = mounted("-t", "tmpfs", "-o", "size=400m", "tmpfs")
     reports = disk / "reports"
     process = start(reports, on, home)
-    until("That a run is finished", lambda: stamps(reports), 300)
+    until("That a run is finished", lambda: stamps(reports), WATCHDOG)
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:  # to the last byte
         try:
@@ -335,10 +335,10 @@ def test_a_disk_fills_up(cluster, on, folder, mounted):
         except OSError:
             pass
     finished = stamps(reports)
-    assert process.wait(1200) == 1
+    assert process.wait(WATCHDOG) == 1
     assert "Traceback" not in said(reports).read_text()
     again = start(reports, on, home)
-    assert again.wait(600) == 1
+    assert again.wait(WATCHDOG) == 1
     (sentence,) = [line for line in said(reports).read_text().splitlines() if line.startswith("digitstudy: ")]
     assert "free some space" in sentence
     assert finished.items() <= stamps(reports).items() and results(reports).items() <= expected.items()
@@ -385,7 +385,7 @@ def test_twenty_kills_at_random_moments(cluster, on, folder, tmp_path):
             if how == "SIGKILL":  # as when the machine dies that sends jobs: these live on
                 for number in engine:
                     end_at_once(number)
-            process.wait(120)
+            process.wait(WATCHDOG)
         else:
             how = dice.choice(NODES) if victim == "node" else "slurmctld"
             cluster.kill(how)
@@ -395,7 +395,7 @@ def test_twenty_kills_at_random_moments(cluster, on, folder, tmp_path):
         print(f"{time.monotonic() - began:.0f} s: {victim} {how}; {len(finished)} of {len(expected)} finished", flush=True)
         check()
     calls = 1
-    while process.wait(1800) and calls < 4:
+    while process.wait(WATCHDOG) and calls < 4:
         process, calls = start(reports, on, home), calls + 1
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
     resumed = sum(cost["resumed_from"] > 0 for cost in costs(reports))

@@ -41,7 +41,7 @@ def lab(tmp_path_factory):
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | ENVIRONMENT | folders, stdout=log, stderr=subprocess.STDOUT)
     try:
-        address, patience = f"http://127.0.0.1:{port}/", time.monotonic() + 60
+        address, patience = f"http://127.0.0.1:{port}/", time.monotonic() + WATCHDOG
         while not answers(f"{address}api/status"):
             assert server.poll() is None and time.monotonic() < patience, (home / "log").read_text()[-3000:]
             time.sleep(0.2)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COMMAND, ROOT, digitstudy, sentence
+from conftest import COMMAND, ROOT, WATCHDOG, digitstudy, sentence
 from PIL import Image, ImageDraw, ImageFont, features
 
 from digitstudy.reader import Reader
@@ -210,7 +210,9 @@ def test_a_reader_can_be_pickled(folder):
 
 
 def test_standard_input_and_wrong_calls(folder, tmp_path):
-    piped = subprocess.run([COMMAND, "read", "-", "--json"], input=(folder / "a-grey.png").read_bytes(), capture_output=True, timeout=120)
+    piped = subprocess.run(
+        [COMMAND, "read", "-", "--json"], input=(folder / "a-grey.png").read_bytes(), capture_output=True, timeout=WATCHDOG
+    )
     assert json.loads(piped.stdout)["digits"] == "58"
     assert "choose one" in sentence(digitstudy("read", folder, "--json", "--csv"))
     (tmp_path / "nothing").mkdir()

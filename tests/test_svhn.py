@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ENVIRONMENT
+from conftest import ENVIRONMENT, WATCHDOG
 from PIL import Image
 
 from digitstudy.archives import read_archive, write_archive
@@ -72,7 +72,7 @@ def outcome(call, *errors):
         assert str(e).endswith(".") and "\n" not in str(e), e
         return "refused"
     finally:
-        assert time.process_time() - start < 5
+        assert time.process_time() - start < WATCHDOG, "it hung"
     return "read"
 
 

@@ -13,7 +13,7 @@ context.on("request", (request) => {
   if (!request.url().startsWith(told.address) && !/^(blob|data):/.test(request.url())) seen.elsewhere.push(request.url());
 });
 const page = await context.newPage();
-page.setDefaultTimeout(600_000); // a watchdog, not a limit
+page.setDefaultTimeout(3_600_000); // a watchdog, not a limit
 await page.goto(`${told.address}lab/tree/explorer.ipynb`);
 
 /** The output of the code cell that begins so. */
@@ -37,7 +37,7 @@ await page.waitForTimeout(1_000);
 await page.locator(".lm-MenuBar-itemLabel", { hasText: /^Run$/ }).click();
 await page.locator(".lm-Menu-itemLabel", { hasText: /^Run All Cells$/ }).click();
 const ran = (prompt) => /\[\d+\]/.test(prompt);
-for (const patience = Date.now() + 150_000; !(await prompts()).every(ran); await page.waitForTimeout(300)) {
+for (const patience = Date.now() + 3_600_000; !(await prompts()).every(ran); await page.waitForTimeout(300)) {
   if (Date.now() > patience) throw new Error(`Not all cells were run: ${await prompts()}`);
 }
 

@@ -21,7 +21,7 @@ async function open({ args = [], permissions = [], block = [], size = [1280, 800
   });
   for (const file of block) await context.route(`**/${file}`, (route) => route.fulfill({ status: 404, body: "not here" }));
   const page = await context.newPage();
-  page.setDefaultTimeout(600_000); // a watchdog, not a limit
+  page.setDefaultTimeout(3_600_000); // a watchdog, not a limit
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("console", (message) => {
     if (/Content Security Policy/i.test(message.text())) faults.push(`policy: ${message.text()}`);

@@ -12,7 +12,7 @@ const faults = [];
 for (const [size, [width, height]] of Object.entries(SIZES)) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: size === "phone" ? "dark" : "light" });
   const page = await context.newPage();
-  page.setDefaultTimeout(600_000); // a watchdog, not a limit
+  page.setDefaultTimeout(3_600_000); // a watchdog, not a limit
   const note = (what) => faults.push(`${size}, ${page.url().replace(told.address, "")}: ${what}`);
   context.on("request", (request) => {
     if (!request.url().startsWith(told.address) && !/^(blob|data):/.test(request.url())) note(`asked for ${request.url()}`);
@@ -27,7 +27,7 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
     if (told.shots) await page.screenshot({ path: `${told.shots}/${path.replace(/\W/g, "-")}-${size}.png`, fullPage: true });
   }
   await page.goto(`${told.address}search.html?q=${encodeURIComponent(told.words)}`);
-  await page.waitForSelector("#search-results li a", { timeout: 10_000 }).catch(() => note(`a search for ${told.words} finds nothing`));
+  await page.waitForSelector("#search-results li a", { timeout: 600_000 }).catch(() => note(`a search for ${told.words} finds nothing`));
   await context.close();
 }
 
