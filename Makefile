@@ -31,10 +31,10 @@ report: setup  ## the report from the records there are; nothing is trained
 	digitstudy report $(OPTIONS)
 
 test: setup  ## the tests, two at a time: every notebook, the command line, bad input, a study of a few experiments
-	pytest -n 2 --dist loadgroup -m "not slow" --durations 20
+	pytest -n 2 -m "not slow" --durations 20
 
 test-all: setup  ## what is slow by nature: the whole smoke study, a cluster, browsers, many kills
-	pytest -n 2 --dist loadgroup -m slow
+	pytest -n 2 -m slow
 
 check: setup  ## the package is what the notebooks export, notebooks are clean, README and style are right
 	bash tests/check.sh

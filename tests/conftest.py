@@ -61,9 +61,17 @@ def smoke(tmp_path_factory):
     return reports, process.stderr
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests of one file stay in one process if they share what is costly to make; others go wherever there is time."""
-    for item in items:
-        if item.path.stem not in ("test_notebooks", "test_bad_input"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem + ("-slow" if item.get_closest_marker("slow") else "")))
+ALONE = ("tests/test_notebooks.py", "tests/test_bad_input.py")  # their tests share nothing that is costly to make
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of one file stay in one process, those of ALONE go wherever there is time."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # pytest-xdist's own groups are lost on newer versions of pytest
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return nodeid if file in ALONE else file
+
+    return ByFile(config, log)
