@@ -683,6 +683,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'digitstudy.reader._prominence': ('reader.html#_prominence', 'digitstudy/reader.py'),
                                    'digitstudy.reader._sixteens': ('reader.html#_sixteens', 'digitstudy/reader.py'),
                                    'digitstudy.reader._smaller': ('reader.html#_smaller', 'digitstudy/reader.py'),
+                                   'digitstudy.reader._takes': ('reader.html#_takes', 'digitstudy/reader.py'),
                                    'digitstudy.reader.agreed': ('reader.html#agreed', 'digitstudy/reader.py'),
                                    'digitstudy.reader.annotate': ('reader.html#annotate', 'digitstudy/reader.py'),
                                    'digitstudy.reader.around': ('reader.html#around', 'digitstudy/reader.py'),

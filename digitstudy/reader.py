@@ -574,14 +574,24 @@ def _keep(image: Image.Image, folder: Path, stem: str, written: set[Path]):
     "Save a copy under a name that is free, or that an earlier copy of ours has."
     from PIL.PngImagePlugin import PngInfo
 
-    names = (folder / f"{stem}-read{'' if k == 1 else f'-{k}'}.png" for k in itertools.count(1))
-    path = next(p for p in names if p not in written and (not p.exists() or _is_copy(p)))
-    text, partial = PngInfo(), path.with_name(f"{path.stem}.{os.getpid()}.partial")
+    text, partial = PngInfo(), folder / f"{stem}.{os.getpid()}.partial"
     text.add_text(*MARK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         image.save(partial, "PNG", pnginfo=text)
-        os.replace(partial, path)
-    except OSError as e: raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
+        names = (folder / f"{stem}-read{'' if k == 1 else f'-{k}'}.png" for k in itertools.count(1))
+        written.add(next(path for path in names if path not in written and _takes(path, partial)))
+    except OSError as e: raise StudyError(f"A copy could not be written into {folder} ({e}): free some space, or name another folder.") from None
     finally: partial.unlink(missing_ok=True)
-    written.add(path)
+
+
+def _takes(path: Path, partial: Path) -> bool:
+    "Put `partial` at `path`, unless somebody's file is there, even one that has just appeared."
+    if _is_copy(path): os.replace(partial, path)
+    else:
+        try: os.link(partial, path)
+        except FileExistsError: return False
+        except OSError:  # a file system without links
+            if os.path.lexists(path): return False
+            os.rename(partial, path)
+    return True

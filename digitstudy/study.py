@@ -51,7 +51,7 @@ class Run(RunFolder):
         s = self.settings
         spec = SequenceSpec.strip(5, 28) if strip else SequenceSpec(s.height, s.width, min_digits, 5, s.digit_size)
         sizes = {"train": s.train_examples, "valid": s.valid_examples, "test": s.test_examples}
-        self.data = {split: Sequences(load_digits(split).to(self.device), spec, sizes[split], self.seed if split == "train" else 0) for split in SPLITS}
+        self.data = {split: Sequences(load_digits(split), spec, sizes[split], self.seed if split == "train" else 0).to(self.device) for split in SPLITS}
         return self.data
 
     def house_numbers(self, source: str = "auto", letterbox: bool = False, extra: int = 0) -> dict[str, HouseNumbers]:
