@@ -40,8 +40,8 @@ def state(root: Path) -> str:
 
 def add_live_page(folder: Path) -> bool:
     "Write the live page; whether it is complete. Its runtime is brought by npm once, and where it cannot be had the page itself says so."
-    from digitstudy.config import StudyError
-    from digitstudy.webpage import runtime, write_page
+    from digitstudy.core.config import StudyError
+    from digitstudy.app.webpage import runtime, write_page
 
     try:
         files = runtime()

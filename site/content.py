@@ -71,7 +71,7 @@ class Site:
 
     def experiments(self) -> list[Page]:
         pages = []
-        for source in sorted(self.root.glob("nbs/experiments/[0-9][0-9]_*.ipynb")):
+        for source in sorted(self.root.glob("nbs/experiments/*/[0-9][0-9]_*.ipynb")):
             shown, note = self.executed(source.stem[3:]) or (source, NOT_YET)
             pages.append(Page(f"study/{source.stem[3:]}", shown, source, note))
         return pages

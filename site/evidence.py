@@ -10,13 +10,13 @@ import pandas as pd
 from convert import Missing
 from typer.main import get_command
 
-from digitstudy.batch import MARGIN, UNMEASURED, Job, evidence, requirements
-from digitstudy.catalogue import catalogue, parameters_of
-from digitstudy.cli import app
-from digitstudy.config import Settings, load_settings, profiles
-from digitstudy.metrics import wilson
-from digitstudy.records import read_records
-from digitstudy.report import METRICS, TARGETS, data_of, published, summarise, verdicts
+from digitstudy.study.runner import MARGIN, UNMEASURED, Job, evidence, requirements
+from digitstudy.study.registry import catalogue, parameters_of
+from digitstudy.app.cli import app
+from digitstudy.core.config import Settings, load_settings, profiles
+from digitstudy.training.metrics import wilson
+from digitstudy.study.records import read_records
+from digitstudy.study.report import METRICS, TARGETS, data_of, published, summarise, verdicts
 
 PROFILES = ("laptop", "night", "hour", "full", "smoke")  # the first that has evidence is shown
 LONGEST = ("night", "full", "hour", "laptop", "smoke")  # of the readers: the longest training there is
@@ -59,7 +59,7 @@ class Evidence:
             for profile in PROFILES:
                 if others := [r for r in every[profile] if r.experiment == experiment and not r.variant]:
                     self.records[f"{experiment}@{profile}"] = others
-        self.card = json.loads((root / "digitstudy/reader.json").read_text())
+        self.card = json.loads((root / "digitstudy/reader/reader.json").read_text())
         cluster = root / "reports/benchmarks/cluster/record.json"  # what tests/test_cluster.py has measured so far
         self.cluster = json.loads(cluster.read_text()) if cluster.is_file() else {}
         self.scale = json.loads((root / "reports/benchmarks/scale/record.json").read_text())

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from digitstudy.boxes import FRAME, rescale
-from digitstudy.digits import load_digits
-from digitstudy.glyphs import load_glyphs
-from digitstudy.handwriting import HandwrittenNumbers, PaperSpec
-from digitstudy.housenumbers import HouseSpec, RenderedNumbers
-from digitstudy.sequences import NO_DIGIT, Sequences, SequenceSpec
-from digitstudy.webpage import PAGE
+from digitstudy.core.boxes import FRAME, rescale
+from digitstudy.data.mnist import load_digits
+from digitstudy.synth.fonts import load_glyphs
+from digitstudy.synth.handwriting import HandwrittenNumbers, PaperSpec
+from digitstudy.synth.house_numbers import HouseSpec, RenderedNumbers
+from digitstudy.core.dataset import NO_DIGIT
+from digitstudy.data.sequences import SequenceSpec, Sequences
+from digitstudy.app.webpage import PAGE
 
 FOLDER, EACH, SEED = Path(__file__).with_name("pictures"), 60, 2026
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from conftest import WATCHDOG
 
-from digitstudy.kernels import preload
+from digitstudy.study.kernels import preload
 
 
 def run(path, out, log):
@@ -41,7 +41,7 @@ def main():
     context, folder = multiprocessing.get_context("fork"), Path(sys.argv[1])
     for line in sys.stdin:
         path = Path(line.strip())
-        log, began = folder / f"{path.stem}.log", time.monotonic()
+        log, began = folder / f"{path.parent.name}-{path.stem}.log", time.monotonic()
         into, out = context.Pipe(duplex=False)
         process = context.Process(target=run, args=(path, out, log))
         process.start()

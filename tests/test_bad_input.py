@@ -100,7 +100,7 @@ def test_a_data_folder_that_is_not_there():
 
 
 def test_wrong_parameters_given_to_papermill_itself(tmp_path):
-    source = ROOT / "nbs" / "experiments" / "05_weighted_loss.ipynb"
+    source = ROOT / "nbs" / "experiments" / "diary" / "05_weighted_loss.ipynb"
     command = [
         sys.executable,
         "-m",

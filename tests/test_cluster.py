@@ -147,7 +147,7 @@ def note(**figures):
     """Keep what was measured, if this is the whole set."""
     if not WHOLE:
         return
-    from digitstudy.records import environment
+    from digitstudy.study.records import environment
 
     before = json.loads(MEASURED.read_text()) if MEASURED.exists() else {"what": "SLURM with two nodes of one core each on one machine"}
     about = {"environment": environment(torch.device("cpu"), 1, "float32"), "load_average": round(os.getloadavg()[1], 1)}

@@ -85,5 +85,5 @@ def test_what_it_lacks_is_named_in_one_sentence(home, command, extra):
 
 
 def test_reading_loads_nothing_heavy():
-    code = f"import sys, digitstudy.reader, digitstudy.evaluation; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, digitstudy.reader, digitstudy.reader.evaluate; print([m for m in {HEAVY} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

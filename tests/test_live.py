@@ -16,8 +16,9 @@ from conftest import COMMAND, ENVIRONMENT, ROOT, WATCHDOG, digitstudy, sentence
 from live.harness import PICTURES, film, missing, page, play, served
 from PIL import Image
 
-from digitstudy.reader import Reader, load_image
-from digitstudy.webpage import PAGE, gallery
+from digitstudy.reader import Reader
+from digitstudy.reader.image import load_image
+from digitstudy.app.webpage import PAGE, gallery
 
 LABELS = {row["file"]: row for row in csv.DictReader((PICTURES / "labels.csv").open())}
 NUMBER = "paper-24.jpg"  # what is held before the camera

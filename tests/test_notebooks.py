@@ -10,8 +10,9 @@ import pytest
 from conftest import ENVIRONMENT, ROOT
 
 NOTEBOOKS = [
-    *sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb")),
+    *sorted((ROOT / "nbs").glob("*/[0-9][0-9]_*.ipynb")),
     *sorted((ROOT / "nbs" / "benchmarks").glob("*.ipynb")),
+    ROOT / "nbs" / "architecture.ipynb",
     ROOT / "nbs" / "explorer.ipynb",
 ]
 
@@ -26,7 +27,7 @@ def runner(tmp_path_factory):
     process.wait()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_notebook(path, runner):
     print(path, file=runner.stdin, flush=True)
     answer = runner.stdout.readline()

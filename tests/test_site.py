@@ -56,7 +56,7 @@ def test_pages_in_a_browser(html):
 @pytest.mark.slow
 def test_the_story_tells_every_experiment_and_leads_to_it(html):
     told = (html / "story.html").read_text()
-    for notebook in sorted((ROOT / "nbs/experiments").glob("*.ipynb")):
+    for notebook in sorted((ROOT / "nbs/experiments").rglob("*.ipynb")):
         name = notebook.stem[3:]
         for what in (f'id="story-{name.replace("_", "-")}"', f'href="study/{name}.html"', f"/{notebook.name}"):
             assert what in told, f"{what} is not in the story"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import COMMAND, ENVIRONMENT, FEW, ROOT, WATCHDOG, digitstudy, sentence, tiny
 
-EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").glob("*.ipynb"))]
+EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").rglob("*.ipynb"))]
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_a_changed_notebook_is_run_again_and_nothing_else(few, tmp_path):
     home = checkout(tmp_path)
     reports = tmp_path / "reports"
     shutil.copytree(few[0], reports)
-    path = home / "nbs" / "experiments" / "05_weighted_loss.ipynb"
+    path = home / "nbs" / "experiments" / "diary" / "05_weighted_loss.ipynb"
     path.write_text(path.read_text().replace("box_gain = 30.0", "box_gain = 10.0"))
     plan = digitstudy("study", "--only", ",".join(FEW), "--output", reports, "--dry-run", env={"DIGITSTUDY_HOME": home})
     assert f"1 runs to do, {len(FEW) - 1} have a current record" in plan.stderr
@@ -108,7 +108,7 @@ def checkout(folder, keep=None):
     shutil.copytree(ROOT / "workflow", home / "workflow", ignore=shutil.ignore_patterns(".snakemake"))
     shutil.copytree(ROOT / "data", home / "data")
     shutil.copy(ROOT / "settings.ini", home)
-    for path in (home / "nbs" / "experiments").glob("*.ipynb"):
+    for path in (home / "nbs" / "experiments").rglob("*.ipynb"):
         if keep and path.stem[3:] not in keep:
             path.unlink()
     return home
@@ -120,7 +120,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
         (home / "settings.ini").read_text().replace("train_examples = 320", "train_examples = 64").replace("epochs = 2", "epochs = 1")
     )
     (home / "settings.ini").write_text(settings)
-    path = home / "nbs" / "experiments" / "00_sequence_strip.ipynb"
+    path = home / "nbs" / "experiments" / "diary" / "00_sequence_strip.ipynb"
     path.write_text(path.read_text().replace("run.train(model, data, loss", "run.train(model, data, None"))
     process = digitstudy("study", "--profile", "smoke", "--output", tmp_path / "reports", env={"DIGITSTUDY_HOME": home})
     assert process.returncode == 1
@@ -217,7 +217,7 @@ def test_papermill_by_hand(tmp_path):
     import papermill
 
     parameters = {"output": str(tmp_path), "train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1, "seed": 3}
-    source = ROOT / "nbs" / "experiments" / "06_variable_length.ipynb"
+    source = ROOT / "nbs" / "experiments" / "diary" / "06_variable_length.ipynb"
     papermill.execute_notebook(
         str(source), str(tmp_path / "out.ipynb"), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False
     )

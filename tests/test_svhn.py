@@ -13,10 +13,10 @@ import pytest
 from conftest import ENVIRONMENT, WATCHDOG
 from PIL import Image
 
-from digitstudy.archives import read_archive, write_archive
-from digitstudy.config import StudyError
-from digitstudy.digitstruct import Unfamiliar, random_annotations, read_bulk, read_mat, write_mat
-from digitstudy.svhn import cached, load_svhn
+from digitstudy.data.archives import read_archive, write_archive
+from digitstudy.core.config import StudyError
+from digitstudy.data.digitstruct import Unfamiliar, random_annotations, read_bulk, read_mat, write_mat
+from digitstudy.data.svhn import cached, load_svhn
 
 MUTATIONS = 300
 
@@ -167,7 +167,7 @@ def test_a_killed_caching_goes_on(mat, home):
         ("train/digitStruct.mat", mat),
     ]
     path = write_archive(members, home / "train.tar.gz")
-    code = "import sys; from digitstudy.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
+    code = "import sys; from digitstudy.data.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
     noted, before = lambda: sum(len(j.read_text().splitlines()) for j in (home / "cache" / "svhn").glob("*.partial/journal.jsonl")), 0
     for _ in range(2):
         process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT)

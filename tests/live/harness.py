@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from digitstudy.config import StudyError
-from digitstudy.webpage import open_server, runtime, write_page
+from digitstudy.core.config import StudyError
+from digitstudy.app.webpage import open_server, runtime, write_page
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "pictures"

@@ -16,10 +16,10 @@ from statistics import mean, median
 import torch
 from harness import PICTURES, film, missing, page, play, served
 
-from digitstudy.config import study_home
+from digitstudy.core.config import study_home
 from digitstudy.reader import CARD, read_card
-from digitstudy.records import environment
-from digitstudy.webpage import ONNXRUNTIME_WEB
+from digitstudy.study.records import environment
+from digitstudy.app.webpage import ONNXRUNTIME_WEB
 
 PICTURE, SIZE, SECONDS = "paper-24.jpg", (640, 480), 30
 
