@@ -61,10 +61,10 @@ def namespace(code: str, module: str) -> dict:  # name -> (module, name) of an i
     return found
 
 # %% ../../nbs/study/01_fingerprint.ipynb #a6507f71
-def _own(node: ast.AST) -> set[str]:
-    "The names that a definition gives a meaning of its own."
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return stored | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+def _local(node: ast.AST) -> dict[str, int]:
+    "The names that a definition gives a meaning of its own, numbered as they come."
+    names = [n.arg if isinstance(n, ast.arg) else n.id for n in ast.walk(node) if isinstance(n, ast.arg) or isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
 def _digest(what) -> str: return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
@@ -104,17 +104,18 @@ class Code:
             if isinstance(node, ast.AnnAssign): node = ast.Assign([node.target], node.value)  # a type decides nothing
             self.open.append((module, name))
             self.uses[module, name] = set()
-            try: self.hashes[module, name] = _digest((self.canonical(node, module, _own(node), top=True), place))
+            try: self.hashes[module, name] = _digest((self.canonical(node, module, _local(node), top=True), place))
             finally: self.open.pop()
         return self.hashes[module, name]
 
-    def canonical(self, node, module: str, own: set[str], top: bool = False):
-        "Parsed code as nested tuples: the same for every Python, blind to docstrings, annotations, decorators and imports."
+    def canonical(self, node, module: str, own: dict[str, int], top: bool = False):
+        "Parsed code as nested tuples: blind to docstrings, annotations, decorators, imports and what local names are called."
         if isinstance(node, list): return tuple(self.canonical(n, module, own) for n in node if not isinstance(n, ast.Import | ast.ImportFrom))
         if not isinstance(node, ast.AST): return repr(node)
         called = getattr(getattr(node, "func", None), "id", None)
         if called and called not in own and (place := self.find(module, called)) and place[0].startswith(self.aside): return "aside"
-        if isinstance(node, ast.Name) and node.id not in own and (place := self.find(module, node.id)) is not None:
+        if isinstance(node, ast.Name | ast.arg) and (name := getattr(node, "id", None) or node.arg) in own: return "local", own[name]
+        if isinstance(node, ast.Name) and (place := self.find(module, node.id)) is not None:
             if place != self.open[-1]: self.uses[self.open[-1]].add(place)
             return "definition", self.hash(*place)
         parts = dict(ast.iter_fields(node))
@@ -164,7 +165,7 @@ def notebook_fingerprint(
     for cache in (code.hashes, code.uses):
         for place in [p for p in cache if p[0] == NOTEBOOK]: del cache[place]  # another notebook's
     statements = _statements(source)
-    own = _own(ast.Module(statements, [])) - set(code.spaces[NOTEBOOK])
+    own = {name: k for name, k in _local(ast.Module(statements, [])).items() if name not in code.spaces[NOTEBOOK]}
     code.open, code.uses[top] = [top], set()
     said = code.canonical(statements, NOTEBOOK, own)
     used = {n.attr for s in statements for n in ast.walk(s) if isinstance(n, ast.Attribute)} | {name for _, name in code.uses[top]}
