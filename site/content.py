@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import nbformat
 from convert import Links, Missing, markdown, notebook_cells
-from evidence import PROFILES, Evidence, in_order
+from evidence import PROFILES, Evidence, reading_order
 
 UNDER = {"story": "study/", "reports": "report/", "benchmarks": "benchmarks/", "reference": "modules/"}  # a page and those below it
 GROUPS = {
@@ -62,7 +62,7 @@ class Site:
 
     def executed(self, experiment: str) -> tuple[Path, str] | None:
         "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
-        for profile in in_order(experiment):
+        for profile in reading_order(experiment):
             runs = (self.root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
             runs = [path for path in runs if path.parent.name.removeprefix("seed-").isdigit()]  # not those with parameters of their own
             if found := sorted(runs, key=lambda path: int(path.parent.name.split("-")[1])):

@@ -24,7 +24,7 @@ READ, PLACED = "sequence_accuracy", "localization_error"
 LOWEST, HIGHEST = 0.1, 20_000  # px², ends of the logarithmic scale of a box's error
 
 
-def in_order(experiment: str) -> tuple[str, ...]:
+def reading_order(experiment: str) -> tuple[str, ...]:
     "The profiles in which an experiment's evidence is looked for."
     return LONGEST if experiment.startswith("reader") else PROFILES
 
@@ -52,7 +52,7 @@ class Evidence:
         self.root, self.records, self.profile = root, {}, {}
         every = {profile: read_records(root / "reports", profile, variants=True) for profile in PROFILES}
         for experiment in catalogue():
-            found = ((p, [r for r in every[p] if r.experiment == experiment]) for p in in_order(experiment))
+            found = ((p, [r for r in every[p] if r.experiment == experiment]) for p in reading_order(experiment))
             self.profile[experiment], runs = next(((p, runs) for p, runs in found if any(not r.variant for r in runs)), ("", []))
             for run in runs:
                 self.records.setdefault(experiment + (f":{run.variant}" if run.variant else ""), []).append(run)

@@ -61,17 +61,17 @@ def smoke(tmp_path_factory):
     return reports, process.stderr
 
 
-ALONE = ("tests/test_notebooks.py", "tests/test_bad_input.py")  # their tests share nothing that is costly to make
+CROP_WEIGHT = ("tests/test_notebooks.py", "tests/test_bad_input.py")  # their tests share nothing that is costly to make
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of one file stay in one process, those of ALONE go wherever there is time."""
+    """Tests of one file stay in one process, those of CROP_WEIGHT go wherever there is time."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # pytest-xdist's own groups are lost on newer versions of pytest
         def _split_scope(self, nodeid):
             file = nodeid.split("::")[0]
-            return nodeid if file in ALONE else file
+            return nodeid if file in CROP_WEIGHT else file
 
     return ByFile(config, log)

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-MOST, MOST_REPORTS, WIDEST = 40e6, 25e6, 1200  # bytes, bytes, pixels
+MOST, MOST_REPORTS, MAX_WIDTH = 40e6, 25e6, 1200  # bytes, bytes, pixels
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,6 @@ def test_pictures_in_notebooks_are_no_wider_than_a_page(tracked):
     for path in (path for path in tracked if path.suffix == ".ipynb"):
         for cell in json.loads(path.read_text())["cells"]:
             for picture in (output.get("data", {}).get("image/png") for output in cell.get("outputs", [])):
-                if picture and Image.open(io.BytesIO(base64.b64decode("".join(picture)))).width > WIDEST:
+                if picture and Image.open(io.BytesIO(base64.b64decode("".join(picture)))).width > MAX_WIDTH:
                     wide.append(path.name)
     assert wide == []

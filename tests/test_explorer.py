@@ -42,7 +42,7 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(command, env=os.environ | ENVIRONMENT | folders, stdout=log, stderr=subprocess.STDOUT)
     try:
         address, patience = f"http://127.0.0.1:{port}/", time.monotonic() + WATCHDOG
-        while not answers(f"{address}api/status"):
+        while not predict(f"{address}api/status"):
             assert server.poll() is None and time.monotonic() < patience, (home / "log").read_text()[-3000:]
             time.sleep(0.2)
         yield address
@@ -51,7 +51,7 @@ def lab(tmp_path_factory):
         server.wait(WATCHDOG)
 
 
-def answers(address):
+def predict(address):
     """Whether a server answers there."""
     try:
         with urllib.request.urlopen(address, timeout=WATCHDOG) as reply:

@@ -28,7 +28,7 @@ def lines(process):
 
 
 @pytest.fixture(scope="module")
-def answers():
+def predict():
     """What the reader says of all renderings, by file name."""
     process = digitstudy("read", PICTURES, "--json")
     assert process.returncode == 0, process.stderr
@@ -205,8 +205,8 @@ def test_files_that_a_folder_may_hold(folder, tmp_path):
 
 
 def test_a_reader_can_be_pickled(folder):
-    reader = pickle.loads(pickle.dumps(Reader(near_looks=0)))
-    assert reader.near_looks == 0 and reader(io.BytesIO((folder / "a-grey.png").read_bytes())).digits == "58"
+    reader = pickle.loads(pickle.dumps(Reader(fine_passes=0)))
+    assert reader.fine_passes == 0 and reader(io.BytesIO((folder / "a-grey.png").read_bytes())).digits == "58"
 
 
 def test_standard_input_and_wrong_calls(folder, tmp_path):

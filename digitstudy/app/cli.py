@@ -17,34 +17,60 @@ import typer
 from ..core.config import StudyError
 
 # %% ../../nbs/app/03_cli.ipynb #e5ff5821
-app = typer.Typer(help="Find a sequence of digits in an image, read it, say where it is: a reproducible study.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Find a sequence of digits in an image, read it, say where it is: a reproducible study.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 Profile = Annotated[str, typer.Option(help="a section of settings.ini: smoke, laptop, hour, night or full")]
 Seeds = Annotated[str, typer.Option(help="such as 0,1,2, or 0:5 for 0 to 4")]
 Cores = Annotated[int | None, typer.Option(help="runs side by side; one a core, if not given", min=1)]
-Minutes = Annotated[float | None, typer.Option(help="after which nothing goes on, the most important runs first; the same command goes on later")]
-On = Annotated[str, typer.Option(help="where to run: a name in workflow/profiles, such as slurm, or a folder with such a config.yaml; this machine, if not given")]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="after which nothing goes on, the most important runs first; the same command goes on later"),
+]
+On = Annotated[
+    str,
+    typer.Option(
+        help="where to run: a name in workflow/profiles, such as slurm, or a folder with such a config.yaml; this machine, if not given"
+    ),
+]
 Output = Annotated[str, typer.Option(help="folder for reports; reports/ of the checkout, if not given")]
 
 
 @app.command()
 def read(
-    pictures: Annotated[list[str], typer.Argument(help="picture files, folders of them, or - for one on standard input")],
+    pictures: Annotated[
+        list[str], typer.Argument(help="picture files, folders of them, or - for one on standard input")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON for each picture, in order")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="a table with commas")] = False,
-    annotate: Annotated[Path | None, typer.Option(help="a folder for copies of the pictures with the answers drawn on them")] = None,
-    model: Annotated[Path | None, typer.Option(help="an ONNX file made with `digitstudy export`; the one that comes with the package, if not given")] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="a folder for copies of the pictures with the answers drawn on them")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="an ONNX file made with `digitstudy export`; the one that comes with the package, if not given"
+        ),
+    ] = None,
 ):
     "Read the number in each picture, say where it is and how sure that is."
     from digitstudy.reader import Reader
     from digitstudy.reader.output import print_readings
 
-    if as_json and as_csv: raise StudyError("--json and --csv cannot both be: choose one.")
-    if print_readings(Reader(model), pictures, "json" if as_json else "csv" if as_csv else "text", annotate): raise typer.Exit(1)
+    if as_json and as_csv:
+        raise StudyError("--json and --csv cannot both be: choose one.")
+    if print_readings(Reader(model), pictures, "json" if as_json else "csv" if as_csv else "text", annotate):
+        raise typer.Exit(1)
 
 
 @app.command()
 def live(
-    port: Annotated[int, typer.Option(help="of this machine that the page is served at; 0 for any that is free")] = 8017,
+    port: Annotated[
+        int, typer.Option(help="of this machine that the page is served at; 0 for any that is free")
+    ] = 8017,
     browser: Annotated[bool, typer.Option(help="open the page in the browser")] = True,
 ):
     "Read numbers before a camera, in photos and in drawings: a page for the browser, which nothing leaves."
@@ -56,21 +82,37 @@ def live(
 @app.command()
 def evaluate(
     images: Annotated[Path, typer.Option(help="the folder with the pictures")],
-    labels: Annotated[Path, typer.Option(help="a CSV file with the columns file and digits, and, where boxes are known, left, top, width and height in pixels")],
-    model: Annotated[Path | None, typer.Option(help="an ONNX file made with `digitstudy export`; the one that comes with the package, if not given")] = None,
+    labels: Annotated[
+        Path,
+        typer.Option(
+            help="a CSV file with the columns file and digits, and, where boxes are known, left, top, width and height in pixels"
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="an ONNX file made with `digitstudy export`; the one that comes with the package, if not given"
+        ),
+    ] = None,
 ):
     "Measure a reader on your own pictures."
     from digitstudy.reader.evaluate import evaluate_files
     from digitstudy.reader import Reader
 
-    for name, value in evaluate_files(Reader(model), images, labels).items(): print(f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.4f}")
+    for name, value in evaluate_files(Reader(model), images, labels).items():
+        print(f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.4f}")
 
 
 @app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="model.pt of a run of the experiment reader")],
     onnx: Annotated[Path, typer.Argument(help="the file to write, such as mine.onnx; its card goes beside it")],
-    far: Annotated[Path | None, typer.Option(help="ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks from near by, a detector that looks at whole pictures; for that of a classifier, a file of both")] = None,
+    far: Annotated[
+        Path | None,
+        typer.Option(
+            help="ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks from near by, a detector that looks at whole pictures; for that of a classifier, a file of both"
+        ),
+    ] = None,
 ):
     "Make an ONNX model of a checkpoint, compare it with torch on real pictures, and calibrate its confidences."
     from digitstudy.recognition.export import export_checkpoint
@@ -80,18 +122,22 @@ def export(
 
 @app.command()
 def data(
-    svhn: Annotated[bool, typer.Option("--svhn", help="also SVHN's train and test archives (700 MB; for non-commercial use only)")] = False,
+    svhn: Annotated[
+        bool, typer.Option("--svhn", help="also SVHN's train and test archives (700 MB; for non-commercial use only)")
+    ] = False,
     extra: Annotated[bool, typer.Option("--extra", help="and its extra archive (2 GB)")] = False,
 ):
     "Fetch MNIST where it is missing, verify it, and say where everything lies."
     from digitstudy.core.config import cache_home, data_homes
     from digitstudy.data.files import MNIST, fetch
 
-    for name, path in fetch(MNIST).items(): print(f"{MNIST.name}/{name}: {path}, whole")
+    for name, path in fetch(MNIST).items():
+        print(f"{MNIST.name}/{name}: {path}, whole")
     if svhn or extra:
         from digitstudy.data.archives import SVHN, fetch_archive
 
-        for name in ("train", "test", *(["extra"] if extra else [])): print(f"svhn/{name}: {fetch_archive(SVHN[name])}, whole")
+        for name in ("train", "test", *(["extra"] if extra else [])):
+            print(f"svhn/{name}: {fetch_archive(SVHN[name])}, whole")
     print("Data are looked for in: " + ", ".join(map(str, data_homes())))
     print(f"Derived files go to: {cache_home()}")
 
@@ -112,7 +158,8 @@ def write(
     s = load_settings(profile)
     spec = SequenceSpec(s.height, s.width, min_digits, 5, s.digit_size)
     sizes = {"train": s.train_examples, "valid": s.valid_examples, "test": s.test_examples}
-    for split in SPLITS: print(write_arrays(Sequences(load_digits(split), spec, sizes[split], seed), folder / f"{split}.h5"))
+    for split in SPLITS:
+        print(write_arrays(Sequences(load_digits(split), spec, sizes[split], seed), folder / f"{split}.h5"))
 
 
 @app.command("list")
@@ -122,25 +169,40 @@ def list_experiments():
 
     for name, path in catalogue().items():
         print(f"{name}  ({path.name})")
-        for parameter, (default, kind, what) in parameters_of(name).items(): print(f"    {parameter}: {kind.__name__} = {default}  {what}")
+        for parameter, (default, kind, what) in parameters_of(name).items():
+            print(f"    {parameter}: {kind.__name__} = {default}  {what}")
 
 
 @app.command()
 def run(
     experiment: Annotated[str, typer.Argument(help="its name, such as weighted_loss; `digitstudy list` shows all")],
     profile: Profile = "smoke",
-    seed: Annotated[int, typer.Option(help="of the training sequences, the first weights and the order of examples")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="of the training sequences, the first weights and the order of examples")
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1")] = "auto",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="another parameter, as name=value; may be repeated")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="another parameter, as name=value; may be repeated")
+    ] = None,
     output: Output = "",
-    missing: Annotated[bool, typer.Option("--missing", help="only where there is no current record; another process that is at it is waited for")] = False,
+    missing: Annotated[
+        bool,
+        typer.Option(
+            "--missing", help="only where there is no current record; another process that is at it is waited for"
+        ),
+    ] = False,
 ):
     "Run one experiment notebook through papermill and keep its record."
     from digitstudy.study.runner import run_experiment
     from digitstudy.study.registry import parse_parameter
     from digitstudy.study.kernels import WaitingKernel
 
-    given = {"profile": profile, "seed": seed, "device": device, "output": str(Path(output).resolve()) if output else ""}
+    given = {
+        "profile": profile,
+        "seed": seed,
+        "device": device,
+        "output": str(Path(output).resolve()) if output else "",
+    }
     given |= dict(parse_parameter(experiment, text) for text in set_ or [])
     print(f"The record: {run_experiment(experiment, given, missing, WaitingKernel())}")
 
@@ -161,28 +223,50 @@ def study(
     from digitstudy.study.runner import parse_seeds, run_study
     from digitstudy.study.registry import reports_home
 
-    where, names = reports_home(str(Path(output).resolve()) if output else ""), tuple(name for name in only.split(",") if name)
-    if not run_study(profile, parse_seeds(seeds), where, cores, everything, dry_run, on, minutes, names): raise typer.Exit(1)
+    where, names = (
+        reports_home(str(Path(output).resolve()) if output else ""),
+        tuple(name for name in only.split(",") if name),
+    )
+    if not run_study(profile, parse_seeds(seeds), where, cores, everything, dry_run, on, minutes, names):
+        raise typer.Exit(1)
 
 
 @app.command()
 def sweep(
     experiment: Annotated[str, typer.Argument(help="its name, such as weighted_loss; `digitstudy list` shows all")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="a parameter and its values, as name=value,value,...; several give every combination")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="a parameter and its values, as name=value,value,...; several give every combination"
+        ),
+    ] = None,
     profile: Profile = "laptop",
     seeds: Seeds = "0",
     cores: Cores = None,
     minutes: Minutes = None,
     on: On = "",
     output: Output = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done and how long it may take, and stop")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be done and how long it may take, and stop")
+    ] = False,
 ):
     "Run one experiment with several values of a parameter, and show what comes out of each."
     from digitstudy.study.runner import parse_seeds, parse_values, run_sweep
     from digitstudy.study.registry import reports_home
 
     where = reports_home(str(Path(output).resolve()) if output else "")
-    if not run_sweep(experiment, profile, parse_values(experiment, set_ or []), parse_seeds(seeds), where, cores, dry_run, on, minutes): raise typer.Exit(1)
+    if not run_sweep(
+        experiment,
+        profile,
+        parse_values(experiment, set_ or []),
+        parse_seeds(seeds),
+        where,
+        cores,
+        dry_run,
+        on,
+        minutes,
+    ):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -192,33 +276,52 @@ def report(profile: Profile = "laptop", output: Output = ""):
     from digitstudy.study.registry import reports_home
     from digitstudy.study.kernels import WaitingKernel
 
-    print(f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}")
+    print(
+        f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}"
+    )
 
 
 EXTRAS = {
-    "data": "study", "write": "study", "list": "study", "export": "export",
-    "run": "batch", "study": "batch", "sweep": "batch", "report": "batch",
+    "data": "study",
+    "write": "study",
+    "list": "study",
+    "export": "export",
+    "run": "batch",
+    "study": "batch",
+    "sweep": "batch",
+    "report": "batch",
 }  # fmt: skip  what a command needs beside what is installed to read pictures
 
 
-def _stop(*_): raise KeyboardInterrupt
+def _stop(*_):
+    raise KeyboardInterrupt
 
 
 def main():
     "The command `digitstudy`: a `StudyError` is one sentence and exit code 1; being asked to end is as good as Ctrl-C."
     for name in ("SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_DFL: signal.signal(number, _stop)
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show is no reason to stop
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
-    try: app()
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
     except StudyError as e:
         print(f"digitstudy: {e}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as e:
         command = next((word for word in sys.argv[1:] if word in EXTRAS), "")
-        if not command or (e.name or "").startswith("digitstudy"): raise
-        print(f"digitstudy: `digitstudy {command}` needs {e.name}, which is not installed: pip install 'digitstudy[{EXTRAS[command]}]'", file=sys.stderr)
+        if not command or (e.name or "").startswith("digitstudy"):
+            raise
+        print(
+            f"digitstudy: `digitstudy {command}` needs {e.name}, which is not installed: pip install 'digitstudy[{EXTRAS[command]}]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except SystemExit as end:
-        if end.code == 130: print("digitstudy: stopped; run the same command again to go on.", file=sys.stderr)  # what typer makes of Ctrl-C
+        if end.code == 130:
+            print(
+                "digitstudy: stopped; run the same command again to go on.", file=sys.stderr
+            )  # what typer makes of Ctrl-C
         raise

@@ -34,10 +34,10 @@ from ..recognition.export import TwoDetectors, in_torch, load_checkpoint, parts_
 from ..synth.fonts import load_glyphs
 from ..synth.handwriting import HandwrittenNumbers, PaperSpec
 from ..synth.house_numbers import HouseSpec, RenderedLetters, RenderedNumbers
-from ..training.metrics import Answers
+from ..training.metrics import Predictions
 from ..reader import MODEL, Reader, read_card
 from ..reader.calibration import Calibration
-from ..reader.find import LEAST, Reading
+from ..reader.find import MIN_OBJECTNESS, Reading
 from ..reader.image import load_image
 from ..study.records import Record, read_record
 from ..core.dataset import NO_DIGIT
@@ -59,15 +59,24 @@ def data_set(
 ) -> OneByOne:
     "A data set with colour images, six places and a box for each digit."
     if kind == "sequences":
-        if knobs.get("max_digits", 0) > PLACES: raise StudyError(f"Sequences of {knobs['max_digits']} digits cannot be shown: give {PLACES} at most.")
+        if knobs.get("max_digits", 0) > PLACES:
+            raise StudyError(f"Sequences of {knobs['max_digits']} digits cannot be shown: give {PLACES} at most.")
         return Canvases(Sequences(load_digits(split), SequenceSpec(**knobs), size, seed))
-    if kind == "handwriting": return HandwrittenNumbers(load_digits(split), PaperSpec(**knobs), size, seed)
-    if kind == "house numbers": return RenderedNumbers(load_glyphs(split), HouseSpec(**knobs), size, seed)
-    if kind == "letters": return RenderedLetters(load_glyphs(split), HouseSpec(**knobs), size, seed)
-    if kind != "photographs": raise StudyError(f"There is no data set {kind!r}: choose one of {', '.join(DATA_SETS)}.")
-    if find_archive(SVHN["train" if split == "valid" else split], False): return load_svhn(split, progress=False, **knobs)
+    if kind == "handwriting":
+        return HandwrittenNumbers(load_digits(split), PaperSpec(**knobs), size, seed)
+    if kind == "house numbers":
+        return RenderedNumbers(load_glyphs(split), HouseSpec(**knobs), size, seed)
+    if kind == "letters":
+        return RenderedLetters(load_glyphs(split), HouseSpec(**knobs), size, seed)
+    if kind != "photographs":
+        raise StudyError(f"There is no data set {kind!r}: choose one of {', '.join(DATA_SETS)}.")
+    if find_archive(SVHN["train" if split == "valid" else split], False):
+        return load_svhn(split, progress=False, **knobs)
     photos = load_photos(**knobs)
-    if photos is None: raise StudyError("No photographs lie on this machine: `digitstudy data --svhn` fetches Street View house numbers, for non-commercial use.")
+    if photos is None:
+        raise StudyError(
+            "No photographs lie on this machine: `digitstudy data --svhn` fetches Street View house numbers, for non-commercial use."
+        )
     return photos
 
 # %% ../../nbs/app/01_explore.ipynb #39ffd01a
@@ -79,19 +88,26 @@ def draw_example(
     box: Tensor | None = None,  # `[4]` in frame pixels, where they were read
 ):
     "Draw example `i` with its true boxes, and an answer to it."
-    if not 0 <= i < len(data): raise StudyError(f"There is no example {i}: give 0 to {len(data) - 1}.")
+    if not 0 <= i < len(data):
+        raise StudyError(f"There is no example {i}: give 0 to {len(data) - 1}.")
     (image, digits, whole), parts = data.batch_with_digit_boxes(torch.tensor([i]))
     size, truth = image.shape[2:], text_of(digits[0])
     ax.imshow(image[0].permute(1, 2, 0))
     for part in parts[0]:
-        if part[2] > 0: draw_box(ax, part, size, linewidth=0.6)
+        if part[2] > 0:
+            draw_box(ax, part, size, linewidth=0.6)
     draw_box(ax, whole[0], size)
-    if box is not None: draw_box(ax, box, size, "tab:red")
-    ax.set_title(f"{i}: {truth or 'no number'}" if said is None else f"{i}: {truth or 'no number'}, read {said or 'no number'}", fontsize=9)
+    if box is not None:
+        draw_box(ax, box, size, "tab:red")
+    ax.set_title(
+        f"{i}: {truth or 'no number'}" if said is None else f"{i}: {truth or 'no number'}, read {said or 'no number'}",
+        fontsize=9,
+    )
     ax.axis("off")
 
 
-def text_of(digits: Iterable) -> str: return "".join(str(int(d)) for d in digits if d != NO_DIGIT)
+def text_of(digits: Iterable) -> str:
+    return "".join(str(int(d)) for d in digits if d != NO_DIGIT)
 
 
 def in_frame(
@@ -112,7 +128,13 @@ def show_example(
     height, width = data[i].image.shape[1:]
     wide = min(6.4, 3.6 * width / height)
     fig, ax = plt.subplots(figsize=(wide, wide * height / width + 0.3), layout="constrained")
-    draw_example(ax, data, i, reading and reading.digits, in_frame(reading.box, (height, width)) if reading and reading.box else None)
+    draw_example(
+        ax,
+        data,
+        i,
+        reading and reading.digits,
+        in_frame(reading.box, (height, width)) if reading and reading.box else None,
+    )
     return fig
 
 # %% ../../nbs/app/01_explore.ipynb #df9c9f72
@@ -124,18 +146,26 @@ class Rehearsal(Run):
         self.settings = Settings(**{f.name: record.parameters[f.name] for f in fields(Settings)} | few)
         self.seed, self.device = record.seed, torch.device("cpu")
 
-    def train(self, *args, **kwargs): raise StudyError("A rehearsal trains nothing.")
+    def train(self, *args, **kwargs):
+        raise StudyError("A rehearsal trains nothing.")
 
 
 def _root(node: ast.AST) -> str:  # the name that `a.b[c].d()` begins with
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call): node = node.func if isinstance(node, ast.Call) else node.value
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def _changes(line: ast.stmt) -> set[str]:  # the names that a statement binds, or whose objects it may change
     parts = [*ast.walk(line)]
-    bound = [t for n in parts if isinstance(n, ast.Assign | ast.AugAssign) for t in getattr(n, "targets", None) or [n.target]]
-    called = [n.value.func for n in parts if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) and isinstance(n.value.func, ast.Attribute)]
+    bound = [
+        t for n in parts if isinstance(n, ast.Assign | ast.AugAssign) for t in getattr(n, "targets", None) or [n.target]
+    ]
+    called = [
+        n.value.func
+        for n in parts
+        if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) and isinstance(n.value.func, ast.Attribute)
+    ]
     return {_root(n) for t in bound for n in (t.elts if isinstance(t, ast.Tuple) else [t])} | {_root(n) for n in called}
 
 
@@ -147,7 +177,8 @@ def lines_to(
     "The statements that the value of `name` follows from, and all imports."
     wanted, kept = {name}, []
     for line in reversed(ast.parse(source).body):
-        if isinstance(line, ast.Import | ast.ImportFrom): kept.append(line)
+        if isinstance(line, ast.Import | ast.ImportFrom):
+            kept.append(line)
         elif _changes(line) & wanted:
             wanted |= {n.id for n in ast.walk(line) if isinstance(n, ast.Name)} - given
             kept.append(line)
@@ -158,10 +189,19 @@ def network_of(
     record: Record,
 ) -> tuple[nn.Module, tuple[int, int, int]]:  # with first weights; and channels, height and width of its images
     "The network of a record, as its notebook builds it."
-    space = record.parameters | {"run": Rehearsal(record)} | ({"source": "rendered"} if "source" in record.parameters else {})
-    program = "\n".join(source for source, tags in code_cells(notebook_of(record.experiment)) if "parameters" not in tags)
+    space = (
+        record.parameters
+        | {"run": Rehearsal(record)}
+        | ({"source": "rendered"} if "source" in record.parameters else {})
+    )
+    program = "\n".join(
+        source for source, tags in code_cells(notebook_of(record.experiment)) if "parameters" not in tags
+    )
     for name in ("model", "data"):
-        exec(compile(ast.Module(lines_to(name, program, {"run"}), []), f"the notebook of {record.experiment}", "exec"), space)
+        exec(
+            compile(ast.Module(lines_to(name, program, {"run"}), []), f"the notebook of {record.experiment}", "exec"),
+            space,
+        )
     return space["model"], tuple(space["data"]["test"][0].image.shape)
 
 # %% ../../nbs/app/01_explore.ipynb #39dabc21
@@ -178,7 +218,11 @@ class FrameReader:
     def squeezed(self, picture) -> Tensor:  # uint8 `[channels, height, width]`
         "A picture as the network sees it."
         channels, height, width = self.frame
-        image = load_image(picture).convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
+        image = (
+            load_image(picture)
+            .convert("L" if channels == 1 else "RGB")
+            .resize((width, height), Image.Resampling.BILINEAR)
+        )
         return torch.from_numpy(np.array(image)).view(height, width, channels).permute(2, 0, 1)
 
     @torch.no_grad()
@@ -189,22 +233,28 @@ class FrameReader:
         p, digits = said.logits[0].softmax(-1).max(-1)
         present = digits != NO_DIGIT
         box = None if said.box is None else rescale(said.box[0], FRAME, (image.height, image.width))
-        place = None if box is None else ((box[0] - box[2] / 2).item(), (box[1] - box[3] / 2).item(), box[2].item(), box[3].item())
+        place = (
+            None
+            if box is None
+            else ((box[0] - box[2] / 2).item(), (box[1] - box[3] / 2).item(), box[2].item(), box[3].item())
+        )
         return Reading(text_of(digits), place, p.prod().item(), p[present].tolist(), [])
 
     @torch.no_grad()
-    def answers(self, data, first: int) -> Answers:
+    def predict(self, data, first: int) -> Predictions:
         "What the network says of the first examples of a data set with six places."
         parts = []
         for index in torch.arange(min(first, len(data))).split(16):
             images, digits, box = data.batch(index)
             said = self.network(torch.stack([self.squeezed(image) for image in images.permute(0, 2, 3, 1).numpy()]))
-            part = Answers.of(said.logits, digits, said.box, None if said.box is None else box)
+            part = Predictions.of(said.logits, digits, said.box, None if said.box is None else box)
             parts.append(replace(part, digits=F.pad(part.digits, (0, PLACES - part.digits.shape[1]), value=NO_DIGIT)))
-        return Answers.cat(parts)
+        return Predictions.cat(parts)
 
 # %% ../../nbs/app/01_explore.ipynb #611ad743
-NOISE = torch.randint(256, (2, 3, 64, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))  # unfolded on any pictures, a network gives the same answers
+NOISE = torch.randint(
+    256, (2, 3, 64, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)  # unfolded on any pictures, a network gives the same answers
 
 
 class Model:
@@ -212,22 +262,37 @@ class Model:
 
     def __init__(self, path: str | Path = MODEL):
         self.path = Path(path)
-        if self.path.suffix == ".onnx": self.read: Reader | FrameReader = Reader(self.path)
-        elif self._is_detector(): self.read = Reader(in_torch(self.network), self._calibration(), classify=in_torch(load_checkpoint(self.path)) if self._is_classifier() else None)
+        if self.path.suffix == ".onnx":
+            self.read: Reader | FrameReader = Reader(self.path)
+        elif self._is_detector():
+            self.read = Reader(
+                in_torch(self.network),
+                self._calibration(),
+                classify=in_torch(load_checkpoint(self.path)) if self._is_classifier() else None,
+            )
         else:
             network, frame = network_of(read_record(self.path.parent))
-            missing = network.load_state_dict(self._weights, strict=False).missing_keys  # a loss may have left weights, too
-            if missing: raise StudyError(f"{self.path} lacks {missing[0]}: its notebook has changed since; run the experiment again.")
+            missing = network.load_state_dict(
+                self._weights, strict=False
+            ).missing_keys  # a loss may have left weights, too
+            if missing:
+                raise StudyError(
+                    f"{self.path} lacks {missing[0]}: its notebook has changed since; run the experiment again."
+                )
             self.read = FrameReader(network, frame)
 
     @cached_property
     def _weights(self) -> dict[str, Tensor]:
-        try: return torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception: raise StudyError(f"{self.path} is not there, or not whole: run its experiment again.") from None
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception:
+            raise StudyError(f"{self.path} is not there, or not whole: run its experiment again.") from None
 
-    def _is_detector(self) -> bool: return "answer.weight" in self._weights or self._is_classifier()  # which detectors precede
+    def _is_detector(self) -> bool:
+        return "answer.weight" in self._weights or self._is_classifier()  # which detectors precede
 
-    def _is_classifier(self) -> bool: return any(name.endswith("compare.0.weight") for name in self._weights)
+    def _is_classifier(self) -> bool:
+        return any(name.endswith("compare.0.weight") for name in self._weights)
 
     def _calibration(self) -> Calibration | None:
         card = self.path.with_name("reader.json")
@@ -237,31 +302,43 @@ class Model:
     def network(self) -> nn.Module:
         "The network in torch, ready to answer; both detectors, where one looks at whole pictures and one from near by."
         own = self.path.suffix == ".pt"
-        if own and not self._is_detector(): return self.read.network
-        onnx = self.path.with_name("reader.onnx") if own else self.path  # beside the weights of what looks from near by lies what looks from afar
+        if own and not self._is_detector():
+            return self.read.network
+        onnx = (
+            self.path.with_name("reader.onnx") if own else self.path
+        )  # beside the weights of what looks from near by lies what looks from afar
         two = onnx.is_file() and "near" in parts_of(onnx)
-        near = load_checkpoint(self.path) if own and not self._is_classifier() else unfold_onnx(onnx, NOISE, "near").eval()
+        near = (
+            load_checkpoint(self.path) if own and not self._is_classifier() else unfold_onnx(onnx, NOISE, "near").eval()
+        )
         return TwoDetectors(unfold_onnx(onnx, NOISE).eval(), near) if two else near
 
-    def answers(
+    def predict(
         self,
         data,  # of `data_set`
         first: int,  # how many of its examples
         progress: str = "",  # a title; "": silent
-    ) -> Answers:
+    ) -> Predictions:
         "What it says of a data set, beside the truth."
-        return self.read.answers(data, first) if isinstance(self.read, FrameReader) else read_data(self.read, data, first, progress)
+        return (
+            self.read.answers(data, first)
+            if isinstance(self.read, FrameReader)
+            else read_data(self.read, data, first, progress)
+        )
 
 
 def models_here(
     reports: Path,
 ) -> dict[str, Path]:  # name -> file, the package's own first
     "The models that lie on this machine."
-    found = sorted(path for name in ("reader.onnx", "model.pt") for path in Path(reports).glob(f"*/records/*/seed-*/{name}"))
+    found = sorted(
+        path for name in ("reader.onnx", "model.pt") for path in Path(reports).glob(f"*/records/*/seed-*/{name}")
+    )
     return {"the package's reader": MODEL} | {f"{name_of(path.parent)} ({path.name})": path for path in found}
 
 
-def name_of(folder: Path) -> str: return f"{folder.parents[2].name}: {folder.parent.name}, {folder.name.replace('-', ' ', 1)}"
+def name_of(folder: Path) -> str:
+    return f"{folder.parents[2].name}: {folder.parent.name}, {folder.name.replace('-', ' ', 1)}"
 
 # %% ../../nbs/app/01_explore.ipynb #722bd475
 class Look(NamedTuple):
@@ -283,16 +360,20 @@ def looks_of(
     picture,  # whatever `load_image` takes
 ) -> list[Look]:  # in the order they are taken
     "The looks that a model takes at a picture."
-    if isinstance(read, FrameReader): return [Look("the only look", read.squeezed(picture).numpy().astype(np.float32), None)]
+    if isinstance(read, FrameReader):
+        return [Look("the only look", read.squeezed(picture).numpy().astype(np.float32), None)]
     looks = []
+
     def watched(images: np.ndarray, near: bool) -> np.ndarray:
         cells = read.detect(images, near)
         looks.append(Look("near look" if near else "far look", images[0], cells[0], near))
         return cells
+
     def told(images: np.ndarray) -> np.ndarray:
         looks.append(Look("unsure digits alone", np.concatenate(list(images), 2), None))
         return read.classify(images)
-    Reader(watched, read.calibration, near_looks=read.near_looks, classify=read.classify and told)(picture)
+
+    Reader(watched, read.calibration, fine_passes=read.fine_passes, classify=read.classify and told)(picture)
     return looks
 
 # %% ../../nbs/app/01_explore.ipynb #81539735
@@ -309,9 +390,10 @@ def saliency(
     said = network(pixels, near) if isinstance(network, TwoDetectors) else network(pixels)
     if isinstance(said, Tensor):
         here = said[:, 0].sigmoid()
-        seen = here > min(LEAST, 0.99 * here.max().item())  # where there is no digit, what is most like one
+        seen = here > min(MIN_OBJECTNESS, 0.99 * here.max().item())  # where there is no digit, what is most like one
         score = (F.logsigmoid(said[:, 0]) + said[:, 5:].log_softmax(1).amax(1))[seen].sum()
-    else: score = said.logits.log_softmax(-1).amax(-1).sum()
+    else:
+        score = said.logits.log_softmax(-1).amax(-1).sum()
     (gradient,) = torch.autograd.grad(score, pixels)
     length = gradient.norm(dim=1).mean(0)
     return (length / length.max().clamp(min=1e-12)).numpy()
@@ -325,22 +407,42 @@ def show_looks(
     mapped = looks[0].cells is not None
     rows = ["picture"] + ["objectness"] * mapped + ["gradient"] * (network is not None)
     wide = [look.picture.shape[2] / look.picture.shape[1] for look in looks]
-    fig, axes = plt.subplots(len(rows), len(looks), figsize=(min(11, 1.6 * sum(wide)), 1.75 * len(rows) * min(1, 11 / (1.6 * sum(wide))) + 0.3), squeeze=False, width_ratios=wide, layout="constrained")
+    fig, axes = plt.subplots(
+        len(rows),
+        len(looks),
+        figsize=(min(11, 1.6 * sum(wide)), 1.75 * len(rows) * min(1, 11 / (1.6 * sum(wide))) + 0.3),
+        squeeze=False,
+        width_ratios=wide,
+        layout="constrained",
+    )
     for column, look in zip(axes.T, looks):
         picture, (h, w) = look.picture.transpose(1, 2, 0) / 255, look.picture.shape[1:]
         for ax, row in zip(column, rows):
             ax.axis("off")
-            if row != "picture" and mapped and look.cells is None: continue  # close-ups
-            ax.imshow(picture if row == "picture" else picture.mean(2), cmap="gray", vmin=0, vmax=1, extent=(0, w, h, 0))
-            if row == "objectness": ax.imshow(look.objectness, cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=(0, w, h, 0))
-            if row == "gradient": ax.imshow(saliency(network, look.picture, look.near), cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=(0, w, h, 0))
+            if row != "picture" and mapped and look.cells is None:
+                continue  # close-ups
+            ax.imshow(
+                picture if row == "picture" else picture.mean(2), cmap="gray", vmin=0, vmax=1, extent=(0, w, h, 0)
+            )
+            if row == "objectness":
+                ax.imshow(look.objectness, cmap="inferno", vmin=0, vmax=1, alpha=0.65, extent=(0, w, h, 0))
+            if row == "gradient":
+                ax.imshow(
+                    saliency(network, look.picture, look.near),
+                    cmap="inferno",
+                    vmin=0,
+                    vmax=1,
+                    alpha=0.65,
+                    extent=(0, w, h, 0),
+                )
         column[0].set_title(f"{look.name}, {w}x{h}", fontsize=8)
-    for ax, row in zip(axes[:, 0], rows): ax.text(-0.03, 0.5, row, transform=ax.transAxes, rotation=90, ha="right", va="center", fontsize=8)
+    for ax, row in zip(axes[:, 0], rows):
+        ax.text(-0.03, 0.5, row, transform=ax.transAxes, rotation=90, ha="right", va="center", fontsize=8)
     return fig
 
 # %% ../../nbs/app/01_explore.ipynb #b8095399
 def confusion_by_position(
-    answers: Answers,
+    answers: Predictions,
 ) -> Tensor:  # int64 `[positions, 11, 11]`: truth, then what was said
     "How often each digit was taken for each, at each position."
     positions = answers.digits.shape[1]
@@ -350,7 +452,7 @@ def confusion_by_position(
 
 
 def worst_errors(
-    answers: Answers,
+    answers: Predictions,
     first: int = 6,
 ) -> list[int]:  # indices
     "Wrong answers, the most confident first."
@@ -358,17 +460,24 @@ def worst_errors(
     return order[~answers.right[order]][:first].tolist()
 
 # %% ../../nbs/app/01_explore.ipynb #05e89593
-def show_confusion(answers: Answers) -> Figure:
+def show_confusion(answers: Predictions) -> Figure:
     "A table for each position that holds digits. Right answers are left blank, so that errors can be seen; its title has their share."
     counts = confusion_by_position(answers)
     filled = [k for k in range(len(counts)) if counts[k, :NO_DIGIT].sum()]
     rows, names = -(-len(filled) // 3), [*"0123456789", "-"]
     fig, axes = plt.subplots(rows, 3, figsize=(9, 3.1 * rows), squeeze=False, layout="constrained")
-    for ax in axes.flat[len(filled) :]: ax.axis("off")
+    for ax in axes.flat[len(filled) :]:
+        ax.axis("off")
     for ax, k in zip(axes.flat, filled):
         wrong = counts[k].clone().fill_diagonal_(0)
-        ax.imshow(wrong, cmap="Reds", vmin=0, vmax=max(3, counts.clone().masked_fill_(torch.eye(11, dtype=torch.bool), 0).max()))
-        for row, column in wrong.nonzero().tolist(): ax.text(column, row, wrong[row, column].item(), ha="center", va="center", fontsize=7)
+        ax.imshow(
+            wrong,
+            cmap="Reds",
+            vmin=0,
+            vmax=max(3, counts.clone().masked_fill_(torch.eye(11, dtype=torch.bool), 0).max()),
+        )
+        for row, column in wrong.nonzero().tolist():
+            ax.text(column, row, wrong[row, column].item(), ha="center", va="center", fontsize=7)
         ax.set_xticks(range(11), names, fontsize=7)
         ax.set_yticks(range(11), names, fontsize=7)
         ax.set_title(f"position {k + 1}: {counts[k].diagonal().sum() / counts[k].sum():.1%} right", fontsize=9)
@@ -378,18 +487,20 @@ def show_confusion(answers: Answers) -> Figure:
 
 def show_errors(
     data,
-    answers: Answers,  # to its first examples
+    answers: Predictions,  # to its first examples
     first: int = 6,
 ) -> Figure:
     "The worst errors, with true boxes in green and what was said in red."
     worst = worst_errors(answers, first)
     rows = max(1, -(-len(worst) // 3))
     fig, axes = plt.subplots(rows, 3, figsize=(9.6, 2.1 * rows), squeeze=False, layout="constrained")
-    for ax in axes.flat: ax.axis("off")
+    for ax in axes.flat:
+        ax.axis("off")
     for ax, i in zip(axes.flat, worst):
         draw_example(ax, data, i, text_of(answers.digits[i]), None if answers.box is None else answers.box[i])
         ax.set_title(f"{ax.get_title()} ({answers.confidence[i]:.0%})", fontsize=9)
-    if not worst: axes[0, 0].text(0, 0.5, "All answers are right.")
+    if not worst:
+        axes[0, 0].text(0, 0.5, "All answers are right.")
     return fig
 
 # %% ../../nbs/app/01_explore.ipynb #309599c2
@@ -400,9 +511,22 @@ def records_here(
     return {name_of(path.parent): path.parent for path in sorted(Path(reports).glob("*/records/*/seed-*/record.json"))}
 
 
-SHOWN = ("images", "sequence_accuracy", "character_accuracy", "joint_accuracy", "mean_iou", "localization_error", "coverage_at_98")
+SHOWN = (
+    "images",
+    "sequence_accuracy",
+    "character_accuracy",
+    "joint_accuracy",
+    "mean_iou",
+    "localization_error",
+    "coverage_at_98",
+)
 
 
 def score_frame(folder: Path) -> pd.DataFrame:  # a row a split
     "A record's measures, those that are one number."
-    return pd.DataFrame({split: {name: scores[name] for name in SHOWN if name in scores} for split, scores in read_record(folder).scores.items()}).T
+    return pd.DataFrame(
+        {
+            split: {name: scores[name] for name in SHOWN if name in scores}
+            for split, scores in read_record(folder).scores.items()
+        }
+    ).T

@@ -36,19 +36,30 @@ READS = (image, decode, find, calibration)  # the modules whose constants the pa
 
 def gallery() -> list[dict]:
     "The pictures that the page offers: their files and what they show."
-    return [{"file": path.name, "what": KINDS[path.stem.partition("-")[0]]} for path in sorted((PAGE / "gallery").iterdir())]
+    return [
+        {"file": path.name, "what": KINDS[path.stem.partition("-")[0]]} for path in sorted((PAGE / "gallery").iterdir())
+    ]
 
 
 def constants(
     home: str = "",  # a link that leads from the page to the study; "" for none
 ) -> str:
     "The ES module that tells the page what Python knows."
-    def numeric(x): return isinstance(x, int | float) or isinstance(x, tuple) and all(map(numeric, x))
+
+    def numeric(x):
+        return isinstance(x, int | float) or isinstance(x, tuple) and all(map(numeric, x))
+
     card = reader.read_card(reader.CARD)
     known = {name: value for part in READS for name, value in vars(part).items() if name.isupper() and numeric(value)}
     known |= {
         "CALIBRATION": card["calibration"],
-        "FILES": ["./", *sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.*")), "constants.js", reader.MODEL.name, *(file.name for file in RUNTIME)],
+        "FILES": [
+            "./",
+            *sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.*")),
+            "constants.js",
+            reader.MODEL.name,
+            *(file.name for file in RUNTIME),
+        ],
         "DOWNLOADS": {file.name: file.size for file in RUNTIME} | {reader.MODEL.name: reader.MODEL.stat().st_size},
         "GALLERY": gallery(),
         "HOME": home,
@@ -60,16 +71,20 @@ def constants(
 ONNXRUNTIME_WEB = "1.30.0"
 RUNTIME = (
     DataFile("ort.wasm.bundle.min.mjs", 73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
-    DataFile("ort-wasm-simd-threaded.wasm", 14239897, "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"),
+    DataFile(
+        "ort-wasm-simd-threaded.wasm", 14239897, "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
+    ),
 )
 
 
 def runtime_home() -> Path:
     "Where the runtime is kept: with the derived files, or in the user's cache folder where there is no checkout."
     user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digitstudy"
-    try: home = cache_home()
+    try:
+        home = cache_home()
     except StudyError:
-        if not writable(user): raise
+        if not writable(user):
+            raise
         home = user
     return home / f"onnxruntime-web-{ONNXRUNTIME_WEB}"
 
@@ -77,26 +92,39 @@ def runtime_home() -> Path:
 def runtime() -> dict[str, Path]:  # file name -> place, all of them, checked
     "The runtime's files, brought by npm where they are missing."
     folder = runtime_home()
-    if any(fault(folder / file.name, file) for file in RUNTIME): _bring(folder)
+    if any(fault(folder / file.name, file) for file in RUNTIME):
+        _bring(folder)
     return {file.name: folder / file.name for file in RUNTIME}
 
 
 def _bring(folder: Path):
     package = f"onnxruntime-web@{ONNXRUNTIME_WEB}"
-    def failed(why): return StudyError(f"The live page needs {package}, once, and {why}. Install Node.js, which has npm, and try again with a connection.")
-    if (npm := shutil.which("npm")) is None: raise failed("there is no npm to bring it")
+
+    def failed(why):
+        return StudyError(
+            f"The live page needs {package}, once, and {why}. Install Node.js, which has npm, and try again with a connection."
+        )
+
+    if (npm := shutil.which("npm")) is None:
+        raise failed("there is no npm to bring it")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as new:
         command = [npm, "pack", package, "--fetch-retries=1", "--fetch-timeout=60000", "--no-update-notifier"]
-        try: process = subprocess.run(command, cwd=new, capture_output=True, text=True, timeout=600)
-        except subprocess.TimeoutExpired: raise failed("npm did not bring it within ten minutes") from None
-        if process.returncode: raise failed(f"npm could not bring it ({_reason(process.stderr)})")
+        try:
+            process = subprocess.run(command, cwd=new, capture_output=True, text=True, timeout=600)
+        except subprocess.TimeoutExpired:
+            raise failed("npm did not bring it within ten minutes") from None
+        if process.returncode:
+            raise failed(f"npm could not bring it ({_reason(process.stderr)})")
         with tarfile.open(next(Path(new).glob("*.tgz"))) as archive:
             for file in RUNTIME:
                 path = Path(new) / file.name
-                with archive.extractfile(f"package/dist/{file.name}") as source, open(path, "wb") as target: shutil.copyfileobj(source, target)
-                if what := fault(path, file): raise failed(f"what npm brought is not it: of {file.name}, {what}")
-        for file in RUNTIME: os.replace(Path(new) / file.name, folder / file.name)
+                with archive.extractfile(f"package/dist/{file.name}") as source, open(path, "wb") as target:
+                    shutil.copyfileobj(source, target)
+                if what := fault(path, file):
+                    raise failed(f"what npm brought is not it: of {file.name}, {what}")
+        for file in RUNTIME:
+            os.replace(Path(new) / file.name, folder / file.name)
 
 
 def _reason(said: str) -> str:  # of npm, in a few words
@@ -111,23 +139,30 @@ def write_page(
 ):
     "Everything that the page is, into one folder."
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
-    for path in (reader.MODEL, *runtime.values()): shutil.copyfile(path, folder / path.name)
+    for path in (reader.MODEL, *runtime.values()):
+        shutil.copyfile(path, folder / path.name)
     (folder / "constants.js").write_text(constants(home))
 
 # %% ../../nbs/app/00_webpage.ipynb #c826ddf2
 class _Files(SimpleHTTPRequestHandler):
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
 
     def end_headers(self):
         self.send_header("Cache-Control", "no-cache")  # asks again whether a file is still the same
         super().end_headers()
 
-    def log_message(self, *said): pass
+    def log_message(self, *said):
+        pass
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *said):
-        if not isinstance(sys.exception(), ConnectionError): super().handle_error(*said)  # a browser that goes away is no fault
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*said)  # a browser that goes away is no fault
 
 
 def open_server(
@@ -135,7 +170,8 @@ def open_server(
     port: int,  # 0 for any that is free
 ) -> ThreadingHTTPServer:
     "Serves the files of a folder on this machine, to this machine."
-    try: return _Server(("127.0.0.1", port), partial(_Files, directory=folder))
+    try:
+        return _Server(("127.0.0.1", port), partial(_Files, directory=folder))
     except (OSError, OverflowError) as e:
         why = "is taken" if getattr(e, "errno", 0) == errno.EADDRINUSE else "cannot be used"
         raise StudyError(f"Port {port} {why}: name another one with --port, or 0 for any that is free.") from None
@@ -149,6 +185,8 @@ def serve_page(port: int, browse: bool):
             address = f"http://127.0.0.1:{server.server_port}/"
             print(f"The live page is at {address} for this machine alone. Ctrl-C ends it.", flush=True)
             try:
-                if browse: webbrowser.open(address)
+                if browse:
+                    webbrowser.open(address)
                 server.serve_forever()
-            except KeyboardInterrupt: print("\nThe live page is closed.")
+            except KeyboardInterrupt:
+                print("\nThe live page is closed.")

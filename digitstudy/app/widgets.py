@@ -19,7 +19,21 @@ from PIL import Image
 from ..core.boxes import iou
 from ..core.config import StudyError
 from ..core.dataset import SPLITS
-from .explore import DATA_SETS, Model, data_set, in_frame, looks_of, models_here, records_here, score_frame, show_confusion, show_errors, show_example, show_looks, text_of
+from digitstudy.app.explore import (
+    DATA_SETS,
+    Model,
+    data_set,
+    in_frame,
+    looks_of,
+    models_here,
+    records_here,
+    score_frame,
+    show_confusion,
+    show_errors,
+    show_example,
+    show_looks,
+    text_of,
+)
 from ..synth.handwriting import LARGEST, SMALLEST
 from ..study.plots import show_positions
 from ..reader import Reader, annotate
@@ -32,7 +46,8 @@ try:
     import anywidget
     import ipywidgets as w
     from traitlets import CBytes, Unicode
-except ImportError as e: raise StudyError(f"The explorer needs the package {e.name}: pip install 'digitstudy[lab]'.") from None
+except ImportError as e:
+    raise StudyError(f"The explorer needs the package {e.name}: pip install 'digitstudy[lab]'.") from None
 
 # %% ../../nbs/app/02_widgets.ipynb #4694963b
 def png_of(figure: Figure, dpi: int = 150) -> bytes:
@@ -85,7 +100,8 @@ def knobs_of(
             ("smallest", "largest"): w.FloatRangeSlider(value=(SMALLEST, LARGEST), min=0.04, max=0.9, step=0.02, description="digits' height", style=wide),
             ("height", "width"): w.Dropdown(options={"640 x 480": (480, 640), "256 x 192": (192, 256), "128 x 96": (96, 128)}, description="picture, px", style=wide),
         }  # fmt: skip
-    if kind == "photographs": return {("variant",): w.Dropdown(options=VARIANTS, description="to the frame", style=wide)}
+    if kind == "photographs":
+        return {("variant",): w.Dropdown(options=VARIANTS, description="to the frame", style=wide)}
     return {
         ("height", "width"): w.Dropdown(options={"256 x 128": (128, 256), "512 x 256": (256, 512), "128 x 64": (64, 128)}, description="picture, px", style=wide),
         ("letterbox",): w.Checkbox(value=True, description="keep its shape, between bars", indent=False),
@@ -94,13 +110,24 @@ def knobs_of(
 
 def spec_of(knobs: dict[tuple[str, ...], w.Widget]) -> dict:
     "What the knobs say, as `data_set` takes it."
-    return {name: value for names, knob in knobs.items() for name, value in zip(names, knob.value if len(names) > 1 else [knob.value])}
+    return {
+        name: value
+        for names, knob in knobs.items()
+        for name, value in zip(names, knob.value if len(names) > 1 else [knob.value])
+    }
 
 # %% ../../nbs/app/02_widgets.ipynb #4c044d88
 _data, _model = lru_cache(4)(data_set), lru_cache(4)(Model)
 
 
-def _models(**kwargs) -> w.Dropdown: return w.Dropdown(options=models_here(reports_home()), description="model", style={"description_width": "4em"}, layout={"width": "32em"}, **kwargs)
+def _models(**kwargs) -> w.Dropdown:
+    return w.Dropdown(
+        options=models_here(reports_home()),
+        description="model",
+        style={"description_width": "4em"},
+        layout={"width": "32em"},
+        **kwargs,
+    )
 
 
 class DataExplorer(w.VBox):
@@ -110,43 +137,80 @@ class DataExplorer(w.VBox):
 
     def __init__(self):
         self.kind = w.ToggleButtons(options=DATA_SETS, style={"button_width": "10em"})
-        self.split = w.Dropdown(options=SPLITS, value="test", description="split", style={"description_width": "4em"}, layout={"width": "12em"})
-        self.index = w.BoundedIntText(0, 0, 10**9, description="example", style={"description_width": "5em"}, layout={"width": "13em"})
-        self.back, self.on = w.Button(description="◀ back", layout={"width": "6em"}), w.Button(description="next ▶", layout={"width": "6em"})
-        self.model = w.Dropdown(options={"nobody is asked": None} | models_here(reports_home()), description="model", style={"description_width": "4em"}, layout={"width": "32em"})
+        self.split = w.Dropdown(
+            options=SPLITS,
+            value="test",
+            description="split",
+            style={"description_width": "4em"},
+            layout={"width": "12em"},
+        )
+        self.index = w.BoundedIntText(
+            0, 0, 10**9, description="example", style={"description_width": "5em"}, layout={"width": "13em"}
+        )
+        self.back, self.on = (
+            w.Button(description="◀ back", layout={"width": "6em"}),
+            w.Button(description="next ▶", layout={"width": "6em"}),
+        )
+        self.model = w.Dropdown(
+            options={"nobody is asked": None} | models_here(reports_home()),
+            description="model",
+            style={"description_width": "4em"},
+            layout={"width": "32em"},
+        )
         self.view = w.ToggleButtons(options=self.VIEWS, style={"button_width": "13em"})
         self.recipe, self.picture = w.Box(layout={"flex_flow": "row wrap"}), Picture()
-        super().__init__([self.kind, w.HBox([self.split, self.index, self.back, self.on]), self.recipe, w.HBox([self.model, self.view], layout={"flex_flow": "row wrap"}), self.picture])
+        super().__init__(
+            [
+                self.kind,
+                w.HBox([self.split, self.index, self.back, self.on]),
+                self.recipe,
+                w.HBox([self.model, self.view], layout={"flex_flow": "row wrap"}),
+                self.picture,
+            ]
+        )
         self.kind.observe(self._take_kind, "value")
-        for knob in (self.split, self.index, self.model, self.view): knob.observe(self._draw, "value")
-        for button, step in ((self.back, -1), (self.on, 1)): button.on_click(lambda _, step=step: self._step(step))
+        for knob in (self.split, self.index, self.model, self.view):
+            knob.observe(self._draw, "value")
+        for button, step in ((self.back, -1), (self.on, 1)):
+            button.on_click(lambda _, step=step: self._step(step))
         self._take_kind()
 
     def _take_kind(self, *_):
         self.knobs = knobs_of(self.kind.value)
-        for knob in self.knobs.values(): knob.observe(self._draw, "value")
+        for knob in self.knobs.values():
+            knob.observe(self._draw, "value")
         self.recipe.children = tuple(self.knobs.values())
         self._draw()
 
-    def _step(self, by: int): self.index.value = max(0, self.index.value + by)
+    def _step(self, by: int):
+        self.index.value = max(0, self.index.value + by)
 
     def _draw(self, *_):
-        try: self.picture.show(*self._drawn())
-        except StudyError as e: self.picture.refuse(e)
+        try:
+            self.picture.show(*self._drawn())
+        except StudyError as e:
+            self.picture.refuse(e)
 
     def _drawn(self) -> tuple[bytes, str]:  # a PNG file and a sentence
         data, i = _data(self.kind.value, self.split.value, **spec_of(self.knobs)), self.index.value
-        if i >= len(data): raise StudyError(f"There is no example {i}: give 0 to {len(data) - 1}.")
+        if i >= len(data):
+            raise StudyError(f"There is no example {i}: give 0 to {len(data) - 1}.")
         image, digits, box = data[i]
         truth = text_of(digits) or "no number"
-        if self.model.value is None: return png_of(show_example(data, i)), f"It shows {truth}."
+        if self.model.value is None:
+            return png_of(show_example(data, i)), f"It shows {truth}."
         model, array = _model(self.model.value), image.permute(1, 2, 0).numpy()
         reading = model.read(array)
         text = f"It shows {truth}; read as {reading.digits or 'no number'}"
-        if reading: text += f", {reading.confidence:.0%} sure"
-        if reading.box and digits[0] <= 9: text += f"; the boxes overlap by {iou(in_frame(reading.box, array.shape[:2]), box):.2f}"
-        if self.view.value == "answer": return png_of(show_example(data, i, reading)), f"{text}."
-        return png_of(show_looks(looks_of(model.read, array), model.network if "gradients" in self.view.value else None)), f"{text}."
+        if reading:
+            text += f", {reading.confidence:.0%} sure"
+        if reading.box and digits[0] <= 9:
+            text += f"; the boxes overlap by {iou(in_frame(reading.box, array.shape[:2]), box):.2f}"
+        if self.view.value == "answer":
+            return png_of(show_example(data, i, reading)), f"{text}."
+        return png_of(
+            show_looks(looks_of(model.read, array), model.network if "gradients" in self.view.value else None)
+        ), f"{text}."
 
 # %% ../../nbs/app/02_widgets.ipynb #56d07e8b
 HELD_OUT = {
@@ -161,11 +225,27 @@ class ErrorExplorer(w.VBox):
     "Let a model read examples that nobody trained on; see what it confuses at each position, and its worst errors."
 
     def __init__(self):
-        self.model, self.data = _models(), w.Dropdown(options=HELD_OUT, index=2, description="data", style={"description_width": "4em"}, layout={"width": "24em"})
+        self.model, self.data = (
+            _models(),
+            w.Dropdown(
+                options=HELD_OUT,
+                index=2,
+                description="data",
+                style={"description_width": "4em"},
+                layout={"width": "24em"},
+            ),
+        )
         self.first = w.IntSlider(200, 50, 1000, 50, description="examples", style={"description_width": "6em"})
         self.start = w.Button(description="read them", button_style="primary")
         self.progress, self.errors, self.confusion = w.Output(), Picture(), Picture()
-        super().__init__([w.HBox([self.model, self.data, self.first, self.start], layout={"flex_flow": "row wrap"}), self.progress, self.errors, self.confusion])
+        super().__init__(
+            [
+                w.HBox([self.model, self.data, self.first, self.start], layout={"flex_flow": "row wrap"}),
+                self.progress,
+                self.errors,
+                self.confusion,
+            ]
+        )
         self.start.on_click(self._read)
 
     def _read(self, *_):
@@ -173,22 +253,42 @@ class ErrorExplorer(w.VBox):
         self.progress.clear_output()
         try:
             model, (kind, knobs) = _model(self.model.value), self.data.value
-            shape = {"house numbers": {"letterbox": True}, "photographs": {"variant": "letterbox"}} if isinstance(model.read, Reader) else {}
+            shape = (
+                {"house numbers": {"letterbox": True}, "photographs": {"variant": "letterbox"}}
+                if isinstance(model.read, Reader)
+                else {}
+            )
             data = _data(kind, "test", **knobs, **shape.get(kind, {}))
-            with self.progress: answers = model.answers(data, self.first.value, "reading")
+            with self.progress:
+                answers = model.answers(data, self.first.value, "reading")
             right, n = answers.right.sum().item(), len(answers.digits)
-            if right == n: return self.errors.tell(f"All {n} are right: choose more examples, or other data.")
-            self.errors.show(png_of(show_errors(data, answers)), f"{right} of {n} are right, {right / n:.1%}. Above: what it got wrong, the most confident first.")
-            self.confusion.show(png_of(show_confusion(answers), 110), "Above: wrong answers at each position, truth in rows and what was said in columns.", 1.4)
-        except StudyError as e: self.errors.refuse(e)
-        finally: self.start.disabled = False
+            if right == n:
+                return self.errors.tell(f"All {n} are right: choose more examples, or other data.")
+            self.errors.show(
+                png_of(show_errors(data, answers)),
+                f"{right} of {n} are right, {right / n:.1%}. Above: what it got wrong, the most confident first.",
+            )
+            self.confusion.show(
+                png_of(show_confusion(answers), 110),
+                "Above: wrong answers at each position, truth in rows and what was said in columns.",
+                1.4,
+            )
+        except StudyError as e:
+            self.errors.refuse(e)
+        finally:
+            self.start.disabled = False
 
 # %% ../../nbs/app/02_widgets.ipynb #3649768c
 class RecordExplorer(w.VBox):
     "Look at any record."
 
     def __init__(self):
-        self.record = w.Dropdown(options=records_here(reports_home()), description="record", style={"description_width": "4em"}, layout={"width": "40em"})
+        self.record = w.Dropdown(
+            options=records_here(reports_home()),
+            description="record",
+            style={"description_width": "4em"},
+            layout={"width": "40em"},
+        )
         self.scores, self.positions, self.examples = w.HTML(), Picture(), Picture()
         super().__init__([self.record, self.scores, self.positions, self.examples])
         self.record.observe(self._draw, "value")
@@ -197,11 +297,23 @@ class RecordExplorer(w.VBox):
     def _draw(self, *_):
         folder = self.record.value
         table = score_frame(folder).rename(columns=lambda name: name.replace("_", " "))
-        self.scores.value = '<div style="line-height: 1.5">' + table.to_html(border=0, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.3f}", na_rep="") + "</div>"
-        self.positions.show(png_of(show_positions(read_record(folder).scores)), "The share of right answers at each position.")
+        self.scores.value = (
+            '<div style="line-height: 1.5">'
+            + table.to_html(border=0, float_format=lambda x: f"{x:,.0f}" if x >= 100 else f"{x:.3f}", na_rep="")
+            + "</div>"
+        )
+        self.positions.show(
+            png_of(show_positions(read_record(folder).scores)), "The share of right answers at each position."
+        )
         drawn = folder / "examples.png"
-        if drawn.is_file(): self.examples.show(drawn.read_bytes(), "Examples of the test split: right answers above, wrong ones below; green is the truth, red what was said.", 1.0)
-        else: self.examples.value = ""
+        if drawn.is_file():
+            self.examples.show(
+                drawn.read_bytes(),
+                "Examples of the test split: right answers above, wrong ones below; green is the truth, red what was said.",
+                1.0,
+            )
+        else:
+            self.examples.value = ""
 
 # %% ../../nbs/app/02_widgets.ipynb #f5cf80e8
 class Camera(anywidget.AnyWidget):
@@ -278,7 +390,9 @@ class PhotoExplorer(w.VBox):
 
     def __init__(self):
         self.model, self.camera, self.picture = _models(), Camera(), Picture()
-        self.file = w.FileUpload(accept="image/*", multiple=False, description="choose a photo", layout={"width": "14em"})
+        self.file = w.FileUpload(
+            accept="image/*", multiple=False, description="choose a photo", layout={"width": "14em"}
+        )
         super().__init__([w.HBox([self.model, self.file], layout={"flex_flow": "row wrap"}), self.camera, self.picture])
         self.source = b""
         self.file.observe(lambda change: self.read(bytes(change.new[0]["content"])) if change.new else None, "value")
@@ -300,4 +414,5 @@ class PhotoExplorer(w.VBox):
             seen.save(file, "PNG")
             text = f"Read as {reading.digits}, {reading.confidence:.0%} sure." if reading else "No number was found."
             self.picture.show(file.getvalue(), text, 1.0)
-        except StudyError as e: self.picture.refuse(e)
+        except StudyError as e:
+            self.picture.refuse(e)

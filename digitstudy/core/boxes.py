@@ -35,8 +35,10 @@ def hull(
 ) -> Tensor:  # `[..., 4]`
     "The smallest box around `boxes`; at least one must be present."
     corners = to_corners(boxes)
-    if present is None: present = torch.ones(boxes.shape[:-1], dtype=torch.bool, device=boxes.device)
-    if not present.any(-1).all(): raise ValueError("hull of no boxes: every row needs at least one that is present")
+    if present is None:
+        present = torch.ones(boxes.shape[:-1], dtype=torch.bool, device=boxes.device)
+    if not present.any(-1).all():
+        raise ValueError("hull of no boxes: every row needs at least one that is present")
     first = corners[..., :2].masked_fill(~present[..., None], torch.inf).amin(-2)
     last = corners[..., 2:].masked_fill(~present[..., None], -torch.inf).amax(-2)
     return from_corners(torch.cat([first, last], dim=-1))

@@ -35,9 +35,11 @@ def study_home() -> Path:
     here = Path.cwd()
     tried = [Path(named)] if named else [here, *here.parents, Path(find_spec("digitstudy").origin).parents[1]]
     for folder in tried:
-        if (folder / "settings.ini").is_file() and (folder / "nbs" / "experiments").is_dir(): return folder
+        if (folder / "settings.ini").is_file() and (folder / "nbs" / "experiments").is_dir():
+            return folder
     raise StudyError(
-        f"No settings.ini with nbs/experiments in {tried[0]}" + ("" if named else " or above it")
+        f"No settings.ini with nbs/experiments in {tried[0]}"
+        + ("" if named else " or above it")
         + ": go to a checkout of digitstudy, or name one in DIGITSTUDY_HOME."
     )
 
@@ -47,9 +49,11 @@ def data_homes() -> list[Path]:
     named = os.environ.get("DIGITSTUDY_DATA")
     if named and not Path(named).is_dir():
         raise StudyError(f"DIGITSTUDY_DATA names {named}, which is not a folder: correct it, or unset it to use data/.")
-    try: ours = [study_home() / "data"]
+    try:
+        ours = [study_home() / "data"]
     except StudyError:
-        if not named: raise
+        if not named:
+            raise
         ours = []  # outside a checkout
     return ([Path(named)] if named else []) + ours
 
@@ -59,22 +63,30 @@ def writable(folder: Path) -> bool:  # creates `folder` if it can
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
-        try: probe.write_bytes(bytes(4096))  # on a full disk an empty file can be made all the same
-        finally: probe.unlink(missing_ok=True)
+        try:
+            probe.write_bytes(bytes(4096))  # on a full disk an empty file can be made all the same
+        finally:
+            probe.unlink(missing_ok=True)
         return True
-    except OSError: return False
+    except OSError:
+        return False
 
 
 def cache_home() -> Path:
     "Where derived files go: `cache/` beside the data, or the user's cache folder."
     user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digitstudy"
-    try: homes = data_homes()
+    try:
+        homes = data_homes()
     except StudyError:
-        if os.environ.get("DIGITSTUDY_DATA"): raise
+        if os.environ.get("DIGITSTUDY_DATA"):
+            raise
         homes = []  # outside a checkout
     for folder in [home / "cache" for home in homes] + [user]:
-        if writable(folder): return folder
-    raise StudyError(f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME.")
+        if writable(folder):
+            return folder
+    raise StudyError(
+        f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME."
+    )
 
 
 def kept_arrays(
@@ -84,17 +96,22 @@ def kept_arrays(
     "What `make` gives, from that file if it is whole; if not, it is made, and kept there if there is room."
     import numpy as np
 
-    try: path = cache_home() / name
-    except StudyError: return make()
     try:
-        with np.load(path) as f: return dict(f)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile): pass  # not there, or not whole
+        path = cache_home() / name
+    except StudyError:
+        return make()
+    try:
+        with np.load(path) as f:
+            return dict(f)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        pass  # not there, or not whole
     arrays, partial = make(), path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(partial, **arrays)
         os.replace(partial, path)
-    except OSError: partial.unlink(missing_ok=True)
+    except OSError:
+        partial.unlink(missing_ok=True)
     return arrays
 
 # %% ../../nbs/core/00_config.ipynb #7db3e336
@@ -121,15 +138,19 @@ def check_value(
     where: str = "",  # said in the message
 ):  # the value, an int made a float where a float is wanted
     "`value`, if it is of type `kind`; else an error that says what was expected."
-    if kind is float and type(value) is int: return float(value)
+    if kind is float and type(value) is int:
+        return float(value)
     if type(value) is not kind:
-        raise StudyError(f"{name} is {value!r}, of type {type(value).__name__}, but must be of type {kind.__name__}{where}.")
+        raise StudyError(
+            f"{name} is {value!r}, of type {type(value).__name__}, but must be of type {kind.__name__}{where}."
+        )
     return value
 
 
 def check_positive(name: str, value, where: str = ""):
     "`value`, if it is more than 0."
-    if not value > 0: raise StudyError(f"{name} is {value!r} but must be more than 0{where}.")
+    if not value > 0:
+        raise StudyError(f"{name} is {value!r} but must be more than 0{where}.")
     return value
 
 # %% ../../nbs/core/00_config.ipynb #bc00e9ec
@@ -139,9 +160,12 @@ def read_ini(
 ) -> configparser.ConfigParser:
     "The sections of an ini file."
     ini = configparser.ConfigParser(inline_comment_prefixes=("#",), default_section=fallback)
-    try: ini.read_string(path.read_text(), str(path))
+    try:
+        ini.read_string(path.read_text(), str(path))
     except (OSError, configparser.Error, UnicodeDecodeError) as e:
-        raise StudyError(f"{path} cannot be read ({str(e).splitlines()[0]}): put it right, or take it from the repository again.") from None
+        raise StudyError(
+            f"{path} cannot be read ({str(e).splitlines()[0]}): put it right, or take it from the repository again."
+        ) from None
     return ini
 
 
@@ -156,18 +180,26 @@ def load_settings(
 ) -> Settings:
     "The settings of `profile`; a section [profile.svhn] has precedence for experiments whose names begin with svhn."
     path = study_home() / "settings.ini"
-    if profile not in (known := profiles()): raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(known)}.")
+    if profile not in (known := profiles()):
+        raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(known)}.")
     ini = read_ini(path, profile)
-    special = [name for name in ini.sections() if name.startswith(f"{profile}.") and experiment.startswith(name.partition(".")[2])]
+    special = [
+        name
+        for name in ini.sections()
+        if name.startswith(f"{profile}.") and experiment.startswith(name.partition(".")[2])
+    ]
     section = max(special, key=len, default=profile)
     values, where = {}, f" in section [{section}] of {path}"
     known = {f.name: f.type for f in fields(Settings)}
     if unknown := set(ini[section]) - set(known):
         raise StudyError(f"Unknown setting {', '.join(sorted(unknown))}{where}: the settings are {', '.join(known)}.")
     for name, kind in known.items():
-        if name not in ini[section]: raise StudyError(f"The setting {name} is missing{where}.")
+        if name not in ini[section]:
+            raise StudyError(f"The setting {name} is missing{where}.")
         text = ini[section][name]
-        try: value = kind(text)
-        except ValueError: raise StudyError(f"{name} = {text} is not of type {kind.__name__}{where}.") from None
+        try:
+            value = kind(text)
+        except ValueError:
+            raise StudyError(f"{name} = {text} is not of type {kind.__name__}{where}.") from None
         values[name] = value if kind is str else check_positive(name, value, where)
     return Settings(**values)

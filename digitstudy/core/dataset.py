@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
 # %% ../../nbs/core/02_dataset.ipynb #788e0506
 SPLITS = ("train", "valid", "test")
 NO_DIGIT = 10  # the class of a position that holds no digit
@@ -25,7 +24,8 @@ class Example(NamedTuple):
     digits: Tensor  # int64 `[max_digits]`, `NO_DIGIT` where there is none
     box: Tensor  # float32 `[4]`: (cx, cy, w, h) in pixels of the 128x256 frame
 
-    def to(self, device) -> "Example": return Example(*(t.to(device, non_blocking=True) for t in self))
+    def to(self, device) -> "Example":
+        return Example(*(t.to(device, non_blocking=True) for t in self))
 
 # %% ../../nbs/core/02_dataset.ipynb #0ad03f3b
 def digest(
@@ -36,5 +36,6 @@ def digest(
     sha = hashlib.sha256()
     for start in range(0, first, 256):
         index = torch.arange(start, min(start + 256, first), device=data.bank.images.device)
-        for part in data.batch(index): sha.update(part.cpu().numpy().tobytes())
+        for part in data.batch(index):
+            sha.update(part.cpu().numpy().tobytes())
     return sha.hexdigest()

@@ -19,10 +19,12 @@ from .dataset import SPLITS
 GAMMA, M1, M2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # SplitMix64's constants
 
 
-def _signed(x: int) -> int: return (x & (2**64 - 1)) - (x >> 63 & 1) * 2**64  # as int64 holds it
+def _signed(x: int) -> int:
+    return (x & (2**64 - 1)) - (x >> 63 & 1) * 2**64  # as int64 holds it
 
 
-def _shifted(x: Tensor, by: int) -> Tensor: return (x >> by) & (2 ** (64 - by) - 1)  # a shift that brings zeros in, sign or not
+def _shifted(x: Tensor, by: int) -> Tensor:
+    return (x >> by) & (2 ** (64 - by) - 1)  # a shift that brings zeros in, sign or not
 
 
 def mix(
@@ -39,7 +41,8 @@ def stream(
     split: str,  # one of SPLITS: the same seed gives each split its own draws
 ) -> int:  # an int64 that starts the draws of one recipe
     "The key of one recipe's draws."
-    if not 0 <= seed < 2**31: raise StudyError(f"seed is {seed} but must be between 0 and {2**31 - 1}.")
+    if not 0 <= seed < 2**31:
+        raise StudyError(f"seed is {seed} but must be between 0 and {2**31 - 1}.")
     return mix(torch.tensor(_signed((seed * 4 + SPLITS.index(split) + 1) * GAMMA & (2**64 - 1)))).item()
 
 
@@ -78,16 +81,21 @@ class Draws:
         self.used += 1
         return self.bits[:, self.used - 1]
 
-    def unit(self) -> Tensor: return (self.whole() * 2.0**-32).clamp(max=1 - 2.0**-24)  # float32 `[n]`, uniform on 0 .. 1, never 1
+    def unit(self) -> Tensor:
+        return (self.whole() * 2.0**-32).clamp(max=1 - 2.0**-24)  # float32 `[n]`, uniform on 0 .. 1, never 1
 
-    def between(self, low, high) -> Tensor: return low + (high - low) * self.unit()  # float32 `[n]`
+    def between(self, low, high) -> Tensor:
+        return low + (high - low) * self.unit()  # float32 `[n]`
 
-    def below(self, limit) -> Tensor: return below(self.whole(), limit)  # int64 `[n]`
+    def below(self, limit) -> Tensor:
+        return below(self.whole(), limit)  # int64 `[n]`
 
-    def chance(self, share: float) -> Tensor: return self.unit() < share  # bool `[n]`
+    def chance(self, share: float) -> Tensor:
+        return self.unit() < share  # bool `[n]`
 
     def choice(self, *shares: float) -> Tensor:  # int64 `[n]`: which of them
         edges = torch.tensor(shares, dtype=torch.float64, device=self.device).cumsum(0)
         return torch.searchsorted(edges, self.unit() * edges[-1], right=True).clamp(max=len(shares) - 1)
 
-    def normal(self) -> Tensor: return normal_table().to(self.device)[self.below(4097)]  # float64 `[n]`
+    def normal(self) -> Tensor:
+        return normal_table().to(self.device)[self.below(4097)]  # float64 `[n]`

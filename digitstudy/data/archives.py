@@ -54,21 +54,29 @@ def hashes_of(
     try:
         state = path.stat()
         key, stamp = str(path.resolve()), [state.st_size, state.st_mtime_ns]
-        try: known = json.loads(memory.read_text())
-        except (OSError, ValueError): known = {}
-        if known.get(key, {}).get("stamp") == stamp: return {k: known[key][k] for k in ("md5", "sha256")}
+        try:
+            known = json.loads(memory.read_text())
+        except (OSError, ValueError):
+            known = {}
+        if known.get(key, {}).get("stamp") == stamp:
+            return {k: known[key][k] for k in ("md5", "sha256")}
         md5, sha = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-        with open(path, "rb") as f, tqdm(total=stamp[0], unit="B", unit_scale=True, desc=f"checking {path.name}", disable=not progress) as bar:
+        with (
+            open(path, "rb") as f,
+            tqdm(total=stamp[0], unit="B", unit_scale=True, desc=f"checking {path.name}", disable=not progress) as bar,
+        ):
             while block := f.read(1 << 22):
                 md5.update(block), sha.update(block), bar.update(len(block))
-    except OSError as e: raise StudyError(f"{path} cannot be read ({e.strerror}): correct its name or its permissions.") from None
+    except OSError as e:
+        raise StudyError(f"{path} cannot be read ({e.strerror}): correct its name or its permissions.") from None
     found = {"md5": md5.hexdigest(), "sha256": sha.hexdigest()}
     beside = memory.with_suffix(f".{os.getpid()}.partial")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(known | {key: found | {"stamp": stamp}}, indent=1))
         os.replace(beside, memory)
-    except OSError: pass  # no room to remember it: hashed again next time
+    except OSError:
+        pass  # no room to remember it: hashed again next time
     return found
 
 # %% ../../nbs/data/03_archives.ipynb #a4c0fc73
@@ -79,9 +87,12 @@ def find_archive(
     "Where `archive` lies on this machine, checked."
     for home in data_homes():
         path = home / "svhn" / archive.name
-        if not path.exists(): continue
+        if not path.exists():
+            continue
         if (md5 := hashes_of(path, progress)["md5"]) != archive.md5:
-            raise StudyError(f"{path} cannot be used: it is cut short or not the published file ({path.stat().st_size:,} bytes, md5 {md5}). Delete it and run `digitstudy data --svhn` to fetch it again.")
+            raise StudyError(
+                f"{path} cannot be used: it is cut short or not the published file ({path.stat().st_size:,} bytes, md5 {md5}). Delete it and run `digitstudy data --svhn` to fetch it again."
+            )
         return path
     return None
 
@@ -91,18 +102,23 @@ def fetch_archive(
     progress: bool = True,
 ) -> Path:
     "Where `archive` lies, downloaded if it is missing; a `StudyError` says why that failed, and what to do by hand."
-    if path := find_archive(archive, progress): return path
+    if path := find_archive(archive, progress):
+        return path
     mirrors = mirrors_of(DataSet("svhn", (), (SVHN_ADDRESS,)))
     homes = [home / "svhn" for home in data_homes()]
     folder = next((f for f in homes if writable(f)), None)
     by_hand = f"Put {SVHN_ADDRESS}{archive.name} into {homes[0]} by hand, or into a folder svhn/ of what DIGITSTUDY_DATA names."
-    if folder is None: raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
+    if folder is None:
+        raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
     why = [] if mirrors else ["downloads are switched off by DIGITSTUDY_MIRRORS"]
     with FileLock(folder / f".{archive.name}.lock"):
-        if path := find_archive(archive, progress): return path  # another process has just fetched it
+        if path := find_archive(archive, progress):
+            return path  # another process has just fetched it
         for mirror in mirrors:
-            try: return _download(mirror + archive.name, folder / archive.name, archive.md5, progress)
-            except Exception as e: why.append(f"{mirror}: {short(e)}")  # whatever a network can do: say it, try the next
+            try:
+                return _download(mirror + archive.name, folder / archive.name, archive.md5, progress)
+            except Exception as e:
+                why.append(f"{mirror}: {short(e)}")  # whatever a network can do: say it, try the next
     raise StudyError(f"{archive.name} of SVHN could not be fetched ({'; '.join(why)}). {by_hand}")
 
 
@@ -110,9 +126,11 @@ def _download(address: str, path: Path, md5: str, progress: bool) -> Path:
     partial = path.with_name(path.name + ".partial")
     while True:  # as long as each attempt brings something
         before = partial.stat().st_size if partial.exists() else 0
-        try: _append(address, partial, progress)
+        try:
+            _append(address, partial, progress)
         except OSError:
-            if not partial.exists() or partial.stat().st_size <= before: raise
+            if not partial.exists() or partial.stat().st_size <= before:
+                raise
             continue
         break
     found = hashes_of(partial, progress)["md5"]
@@ -133,16 +151,27 @@ def _append(address: str, partial: Path, progress: bool):
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if have and answer.status_code == 416: return  # nothing is left to send
+        if have and answer.status_code == 416:
+            return  # nothing is left to send
         answer.raise_for_status()
-        if "html" in answer.headers.get("Content-Type", ""): raise ValueError("does not match the known hash")  # a page to log in at, before anything is overwritten
-        if answer.status_code != 206: have = 0  # a server that sends all of it again
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise ValueError("does not match the known hash")  # a page to log in at, before anything is overwritten
+        if answer.status_code != 206:
+            have = 0  # a server that sends all of it again
         promised = have + int(answer.headers.get("Content-Length", 0))
-        with open(partial, "ab" if have else "wb") as f, tqdm(initial=have, total=promised or None, unit="B", unit_scale=True, desc=partial.stem, disable=not progress) as bar:
-            for block in answer.iter_content(BLOCK):  # what of a block has come when the line breaks is lost, so it is small
+        with (
+            open(partial, "ab" if have else "wb") as f,
+            tqdm(
+                initial=have, total=promised or None, unit="B", unit_scale=True, desc=partial.stem, disable=not progress
+            ) as bar,
+        ):
+            for block in answer.iter_content(
+                BLOCK
+            ):  # what of a block has come when the line breaks is lost, so it is small
                 f.write(block)
                 bar.update(len(block))
-        if (came := partial.stat().st_size) < promised: raise OSError(f"it broke off after {came:,} of {promised:,} bytes")
+        if (came := partial.stat().st_size) < promised:
+            raise OSError(f"it broke off after {came:,} of {promised:,} bytes")
 
 # %% ../../nbs/data/03_archives.ipynb #596a7bb3
 LARGEST_PNG, LARGEST_MAT = 32 << 20, 8 << 30  # bytes
@@ -155,37 +184,53 @@ def read_archive(
     passed_over: list[str],  # what else is in it is added here
 ):  # yields (name, size, read): call `read(n)` for the file's bytes before asking for the next
     "The PNG files and the digitStruct.mat of an archive in SVHN's layout, in the order they come."
-    def take(n: int) -> bytes:
-        try: return f.read(n)
-        except (EOFError, zlib.error, OSError) as e: raise _unreadable(path, e) from None
 
-    try: file, packed = open(path, "rb"), path.stat().st_size
-    except OSError as e: raise _unreadable(path, e) from None
+    def take(n: int) -> bytes:
+        try:
+            return f.read(n)
+        except (EOFError, zlib.error, OSError) as e:
+            raise _unreadable(path, e) from None
+
+    try:
+        file, packed = open(path, "rb"), path.stat().st_size
+    except OSError as e:
+        raise _unreadable(path, e) from None
     most, seen, done = 10 * packed + (1 << 30), set(), 0
     with file, gzip.open(file) as f:
         while (head := take(512)).strip(b"\0"):
             name, size, kind = _tar_header(path, head)
             done += size
-            if done > most: raise _too_much(path, most)
+            if done > most:
+                raise _too_much(path, most)
             end, match = f.tell() + size, WANTED.fullmatch(name)
             what = match and match[1]
             fits = size <= (LARGEST_PNG if match and what.endswith(".png") else LARGEST_MAT)
             if match and kind in b"0\0" and fits and what not in seen:
                 seen.add(what)
                 yield what, size, lambda n=LARGEST_MAT: take(min(n, end - f.tell()))
-            elif kind not in b"5gxLK": passed_over.append(name if kind in b"0\0" else f"{name} (no plain file)")  # folders and notes of tar itself are no files
+            elif kind not in b"5gxLK":
+                passed_over.append(
+                    name if kind in b"0\0" else f"{name} (no plain file)"
+                )  # folders and notes of tar itself are no files
             end += -size % 512
             while (left := end - f.tell()) > 0:
-                if not take(min(left, 1 << 20)): raise _unreadable(path)
-            if len(passed_over) > MOST_OTHERS: raise StudyError(f"{path} has more than {MOST_OTHERS:,} files that are not house numbers: it is not in SVHN's layout.")
-        if len(head) < 512: raise _unreadable(path)
+                if not take(min(left, 1 << 20)):
+                    raise _unreadable(path)
+            if len(passed_over) > MOST_OTHERS:
+                raise StudyError(
+                    f"{path} has more than {MOST_OTHERS:,} files that are not house numbers: it is not in SVHN's layout."
+                )
+        if len(head) < 512:
+            raise _unreadable(path)
         while rest := take(1 << 20):  # the check sum is at the very end
             done += len(rest)
-            if done > most: raise _too_much(path, most)
+            if done > most:
+                raise _too_much(path, most)
 
 
 def _unreadable(path: Path, e: Exception | None = None) -> StudyError:
-    if isinstance(e, OSError) and e.errno: return StudyError(f"{path} cannot be read ({e.strerror}): correct its name or its permissions.")
+    if isinstance(e, OSError) and e.errno:
+        return StudyError(f"{path} cannot be read ({e.strerror}): correct its name or its permissions.")
     return StudyError(f"{path} is cut short or damaged: delete it and fetch it again.")
 
 
@@ -195,9 +240,12 @@ def _too_much(path: Path, most: int) -> StudyError:
 
 def _tar_header(path: Path, head: bytes) -> tuple[str, int, bytes]:  # name, size in bytes, kind
     wrong = StudyError(f"{path} is not a tar archive, or damaged: delete it and fetch it again.")
-    try: size, check = (int(head[a:b].strip(b" \0") or b"0", 8) for a, b in ((124, 136), (148, 156)))
-    except ValueError: raise wrong from None
-    if size < 0 or check != sum(head) - sum(head[148:156]) + 8 * 32: raise wrong
+    try:
+        size, check = (int(head[a:b].strip(b" \0") or b"0", 8) for a, b in ((124, 136), (148, 156)))
+    except ValueError:
+        raise wrong from None
+    if size < 0 or check != sum(head) - sum(head[148:156]) + 8 * 32:
+        raise wrong
     front = head[345:500].split(b"\0")[0] if head[257:263] == b"ustar\0" else b""
     name = b"/".join(part for part in (front, head[:100].split(b"\0")[0]) if part).decode("utf-8", "replace")
     return ascii(name)[1:-1][:200], size, head[156:157]

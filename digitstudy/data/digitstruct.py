@@ -32,14 +32,20 @@ class Annotations:
     labels: np.ndarray  # int64 `[d]`: 0 to 9, or -1 where the file says something else
     boxes: np.ndarray  # float64 `[d, 4]`: left, top, width, height in pixels of the image, as published
 
-    def __len__(self): return len(self.names)
+    def __len__(self):
+        return len(self.names)
 
     @classmethod
     def of(cls, names: np.ndarray, counts: np.ndarray, table: np.ndarray) -> "Annotations":
         "From names, digits per image, and the `FIELDS` of each digit: `[n]`, `[n]`, `[d, 5]`."
         label = table[:, 4]
         known = (label >= 1) & (label <= LABEL_OF_ZERO) & (label == np.floor(label))
-        return cls(names, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.where(known, label % LABEL_OF_ZERO, -1).astype(np.int64), table[:, :4].copy())
+        return cls(
+            names,
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.where(known, label % LABEL_OF_ZERO, -1).astype(np.int64),
+            table[:, :4].copy(),
+        )
 
     def digits(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         "Labels and boxes of image `i`."
@@ -50,7 +56,12 @@ class Annotations:
         "Those of the images that `which`, bool `[n]`, marks."
         counts = np.diff(self.offsets)
         rows = np.repeat(which, counts)
-        return Annotations(self.names[which], np.concatenate([[0], np.cumsum(counts[which])]).astype(np.int64), self.labels[rows], self.boxes[rows])
+        return Annotations(
+            self.names[which],
+            np.concatenate([[0], np.cumsum(counts[which])]).astype(np.int64),
+            self.labels[rows],
+            self.boxes[rows],
+        )
 
 # %% ../../nbs/data/04_digitstruct.ipynb #b3228b43
 def read_plainly(
@@ -92,12 +103,20 @@ def write_mat(annotations: Annotations, path: Path) -> Path:
             one = refs.create_group(str(len(refs)))
             one.attrs["MATLAB_class"] = np.bytes_("struct")
             for field, values in zip(FIELDS, columns.T):
-                if len(values) == 1: one.create_dataset(field, data=values[:, None], dtype="f8")
-                else: one.create_dataset(field, data=np.array([put(v, "f8") for v in values], object).reshape(-1, 1), dtype=h5py.ref_dtype)
+                if len(values) == 1:
+                    one.create_dataset(field, data=values[:, None], dtype="f8")
+                else:
+                    one.create_dataset(
+                        field,
+                        data=np.array([put(v, "f8") for v in values], object).reshape(-1, 1),
+                        dtype=h5py.ref_dtype,
+                    )
             references["name"].append(put([ord(c) for c in name], "u2"))
             references["bbox"].append(one.ref)
-        for field, values in references.items(): group.create_dataset(field, data=np.array(values, object).reshape(-1, 1), dtype=h5py.ref_dtype)
-    with open(path, "r+b") as f: f.write(b"MATLAB 7.3 MAT-file, written by digitstudy".ljust(124) + b"\x00\x02IM")
+        for field, values in references.items():
+            group.create_dataset(field, data=np.array(values, object).reshape(-1, 1), dtype=h5py.ref_dtype)
+    with open(path, "r+b") as f:
+        f.write(b"MATLAB 7.3 MAT-file, written by digitstudy".ljust(124) + b"\x00\x02IM")
     return path
 
 # %% ../../nbs/data/04_digitstruct.ipynb #4fa18397
@@ -108,7 +127,21 @@ def random_annotations(
     "Numbers of one to six digits that nobody has seen, to try things on."
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 7, n)
-    table = np.concatenate([[(4 + 15 * k + rng.integers(3), rng.integers(20), 9 + rng.integers(5), 20 + rng.integers(15), rng.integers(1, 11)) for k in range(c)] for c in counts])
+    table = np.concatenate(
+        [
+            [
+                (
+                    4 + 15 * k + rng.integers(3),
+                    rng.integers(20),
+                    9 + rng.integers(5),
+                    20 + rng.integers(15),
+                    rng.integers(1, 11),
+                )
+                for k in range(c)
+            ]
+            for c in counts
+        ]
+    )
     return Annotations.of(np.array([f"{i + 1}.png" for i in range(n)]), counts, table.astype(float))
 
 # %% ../../nbs/data/04_digitstruct.ipynb #eb31bbe8
@@ -120,19 +153,26 @@ class Bulk:
     "The bytes of an HDF5 file, read in many places at once."
 
     def __init__(self, path: Path):
-        try: self.raw = np.memmap(path, np.uint8, "r")
-        except (OSError, ValueError) as e: raise StudyError(f"{path} cannot be read ({e}).") from None
+        try:
+            self.raw = np.memmap(path, np.uint8, "r")
+        except (OSError, ValueError) as e:
+            raise StudyError(f"{path} cannot be read ({e}).") from None
         where = next((k for k in (0, 512, 1024, 2048) if self.raw[k : k + 8].tobytes() == b"\x89HDF\r\n\x1a\n"), None)
         self.path, self.base = path, where or 0
-        if where is None: self.fail("is not a MATLAB 7.3 file (HDF5)")
+        if where is None:
+            self.fail("is not a MATLAB 7.3 file (HDF5)")
         self.limit = len(self.raw) - self.base
         version, of_offset, of_length = (self.at("u1", np.array([k]))[0] for k in (8, 13, 14))
-        if version > 1 or (of_offset, of_length) != (8, 8): raise Unfamiliar(f"{path} is HDF5 of another version than MATLAB writes.")
+        if version > 1 or (of_offset, of_length) != (8, 8):
+            raise Unfamiliar(f"{path} is HDF5 of another version than MATLAB writes.")
         base, _, end, _, _, self.root = (self.at("<u8", np.array([24 + 4 * version + 8 * k]))[0] for k in range(6))
-        if int(end) > len(self.raw): self.fail(f"is cut short ({len(self.raw):,} of {int(end):,} bytes)")
-        if int(base) != self.base: raise Unfamiliar(f"{path} has its HDF5 part in another place than it says.")
+        if int(end) > len(self.raw):
+            self.fail(f"is cut short ({len(self.raw):,} of {int(end):,} bytes)")
+        if int(base) != self.base:
+            raise Unfamiliar(f"{path} has its HDF5 part in another place than it says.")
 
-    def fail(self, what: str): raise StudyError(f"{self.path} {what}: take it from the original archive again.")
+    def fail(self, what: str):
+        raise StudyError(f"{self.path} {what}: take it from the original archive again.")
 
     def at(
         self,
@@ -142,12 +182,15 @@ class Bulk:
         "The values that begin at `where`, aligned or not."
         kind, where = np.dtype(kind), where.astype(np.int64)
         n = max(self.limit - kind.itemsize + 1, 0)
-        if ((where < 0) | (where >= n)).any(): self.fail("has a reference that leads out of the file")
+        if ((where < 0) | (where >= n)).any():
+            self.fail("has a reference that leads out of the file")
         return np.ndarray((n,), kind, self.raw, self.base, (1,))[where]
 
 # %% ../../nbs/data/04_digitstruct.ipynb #025ec10a
 TYPES = {  # (class, size in bytes) -> numpy's name for it; class 0 is whole numbers, 1 floating point, 7 references
-    **{(0, n): f"u{n}" for n in (1, 2, 4, 8)}, **{(1, n): f"f{n}" for n in (4, 8)}, (7, 8): "ref",
+    **{(0, n): f"u{n}" for n in (1, 2, 4, 8)},
+    **{(1, n): f"f{n}" for n in (4, 8)},
+    (7, 8): "ref",
 }
 
 
@@ -161,9 +204,11 @@ class Objects:
     tree: np.ndarray  # int64: of a group, its B-tree of members; -1 for a dataset
     heap: np.ndarray  # int64: and the heap of their names
 
-    def __len__(self): return len(self.kind)
+    def __len__(self):
+        return len(self.kind)
 
-    def __getitem__(self, rows) -> "Objects": return Objects(*(getattr(self, f.name)[rows] for f in fields(self)))
+    def __getitem__(self, rows) -> "Objects":
+        return Objects(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
 def read_objects(
@@ -173,23 +218,27 @@ def read_objects(
     "The headers of many objects."
     n, header = len(header), header.astype(np.int64)
     if (file.at("u1", header) != 1).any():
-        if (file.at("S4", header) == b"OHDR").any(): raise Unfamiliar(f"{file.path} has object headers of another version than MATLAB writes.")
+        if (file.at("S4", header) == b"OHDR").any():
+            raise Unfamiliar(f"{file.path} has object headers of another version than MATLAB writes.")
         file.fail("has a reference to something that is no object")
     messages, position = file.at("<u2", header + 2).astype(np.int64), header + 16
     end, onward = position + file.at("<u4", header + 8), np.full(n, -1)
     found = {3: np.full(n, -1), 8: np.full(n, -1), 17: np.full(n, -1)}
     rows = np.flatnonzero(messages > 0)
     for _ in range(100):  # MATLAB's headers have about ten messages
-        if not len(rows): return _understood(file, *found.values())
+        if not len(rows):
+            return _understood(file, *found.values())
         over = rows[position[rows] + 8 > end[rows]]
         if len(over):
-            if (onward[over] < 0).any(): file.fail("has an object whose header ends too early")
+            if (onward[over] < 0).any():
+                file.fail("has an object whose header ends too early")
             position[over] = file.at("<u8", onward[over])
             end[over] = position[over] + file.at("<u8", onward[over] + 8).astype(np.int64)
             onward[over] = -1
         here = position[rows]
         message = file.at("<u2", here)
-        for number, where in (*found.items(), (16, onward)): where[rows[message == number]] = here[message == number] + 8
+        for number, where in (*found.items(), (16, onward)):
+            where[rows[message == number]] = here[message == number] + 8
         position[rows] = here + 8 + file.at("<u2", here + 2)
         messages[rows] -= 1
         rows = rows[messages[rows] > 0]
@@ -202,20 +251,29 @@ def _understood(file: Bulk, type_at: np.ndarray, layout_at: np.ndarray, group_at
     group, dataset = np.flatnonzero(group_at >= 0), np.flatnonzero(group_at < 0)
     tree[group], heap[group] = file.at("<u8", group_at[group]), file.at("<u8", group_at[group] + 8)
     type_at, layout_at = type_at[dataset], layout_at[dataset]
-    if ((type_at < 0) | (layout_at < 0)).any(): raise Unfamiliar(f"{file.path} has an object that is neither a plain group nor a plain dataset.")
-    kind_of, bits, size = file.at("u1", type_at) & 15, file.at("u1", type_at + 1), file.at("<u4", type_at + 4).astype(np.int64)
+    if ((type_at < 0) | (layout_at < 0)).any():
+        raise Unfamiliar(f"{file.path} has an object that is neither a plain group nor a plain dataset.")
+    kind_of, bits, size = (
+        file.at("u1", type_at) & 15,
+        file.at("u1", type_at + 1),
+        file.at("<u4", type_at + 4).astype(np.int64),
+    )
     for key in np.unique(np.column_stack([kind_of, size, bits & 9]), axis=0):
         name = TYPES.get((int(key[0]), int(key[1])))
-        if name is None: raise Unfamiliar(f"{file.path} has a dataset of another type than numbers and references.")
-        if name != "ref": name = "<>"[key[2] & 1] + (name.replace("u", "i") if key[2] & 8 else name)
+        if name is None:
+            raise Unfamiliar(f"{file.path} has a dataset of another type than numbers and references.")
+        if name != "ref":
+            name = "<>"[key[2] & 1] + (name.replace("u", "i") if key[2] & 8 else name)
         kind[dataset[(kind_of == key[0]) & (size == key[1]) & (bits & 9 == key[2])]] = name
     version, form = file.at("u1", layout_at), file.at("u1", layout_at + 1)
-    if (~np.isin(version, (3, 4)) | (form > 1)).any(): raise Unfamiliar(f"{file.path} has a dataset in pieces, which MATLAB does not do here.")
+    if (~np.isin(version, (3, 4)) | (form > 1)).any():
+        raise Unfamiliar(f"{file.path} has a dataset in pieces, which MATLAB does not do here.")
     inside, outside = form == 0, form == 1  # in the header itself (compact), or in a place of its own (contiguous)
     data[dataset[inside]], data[dataset[outside]] = layout_at[inside] + 4, file.at("<u8", layout_at[outside] + 2)
     bytes_ = np.zeros(len(dataset), np.int64)
     bytes_[inside], bytes_[outside] = file.at("<u2", layout_at[inside] + 2), file.at("<u8", layout_at[outside] + 10)
-    if ((bytes_ < 0) | (bytes_ > file.limit)).any() or bytes_.sum() > file.limit: file.fail("promises more numbers than it holds")
+    if ((bytes_ < 0) | (bytes_ > file.limit)).any() or bytes_.sum() > file.limit:
+        file.fail("promises more numbers than it holds")
     count[dataset] = bytes_ // size
     return Objects(kind, data, count, tree, heap)
 
@@ -223,14 +281,18 @@ def _understood(file: Bulk, type_at: np.ndarray, layout_at: np.ndarray, group_at
 def read_values(
     file: Bulk,
     objects: Objects,  # datasets of one kind: all references, or all numbers
-) -> np.ndarray:  # float64 numbers, or int64 headers that references lead to; those of the first object, of the second, ...
+) -> (
+    np.ndarray
+):  # float64 numbers, or int64 headers that references lead to; those of the first object, of the second, ...
     "What datasets hold."
     row = np.repeat(np.arange(len(objects)), objects.count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(objects.count) - objects.count, objects.count)
     kind = objects.kind[row]
     references, group = kind == "ref", kind == ""
-    if group.any() or references.any() != references.all(): file.fail("has numbers where references belong, or the reverse")
-    if references.any(): return file.at("<u8", objects.data[row] + 8 * within).astype(np.int64)
+    if group.any() or references.any() != references.all():
+        file.fail("has numbers where references belong, or the reverse")
+    if references.any():
+        return file.at("<u8", objects.data[row] + 8 * within).astype(np.int64)
     values = np.empty(len(row))
     for name in np.unique(kind):
         some = kind == name
@@ -244,24 +306,32 @@ def read_members(
     names: tuple[str, ...],  # `m` of them
 ) -> np.ndarray:  # int64 `[n, m]`: headers
     "Where each group's members of these names are."
-    if (groups.tree < 0).any(): file.fail("has a dataset where a group belongs")
-    if (file.at("S4", groups.tree) != b"TREE").any() or (file.at("S4", groups.heap) != b"HEAP").any(): file.fail("has a group without a list of members")
-    if file.at("<u2", groups.tree + 4).any(): raise Unfamiliar(f"{file.path} has a group with very many members where MATLAB has few.")
+    if (groups.tree < 0).any():
+        file.fail("has a dataset where a group belongs")
+    if (file.at("S4", groups.tree) != b"TREE").any() or (file.at("S4", groups.heap) != b"HEAP").any():
+        file.fail("has a group without a list of members")
+    if file.at("<u2", groups.tree + 4).any():
+        raise Unfamiliar(f"{file.path} has a group with very many members where MATLAB has few.")
     found, text = np.full((len(groups), len(names)), -1), file.at("<u8", groups.heap + 24).astype(np.int64)
     for row, table in _each(file, groups.tree, file.at("<u2", groups.tree + 6), 24 + 8, 16):
         table = file.at("<u8", table).astype(np.int64)
-        if (file.at("S4", table) != b"SNOD").any(): file.fail("has a group without a list of members")
+        if (file.at("S4", table) != b"SNOD").any():
+            file.fail("has a group without a list of members")
         for again, entry in _each(file, table, file.at("<u2", table + 6), 8, 40):
             name_at = text[row[again]] + file.at("<u8", entry).astype(np.int64)
             for k, name in enumerate(names):
                 hit = file.at(f"S{len(name) + 1}", name_at) == name.encode()
                 found[row[again][hit], k] = file.at("<u8", entry[hit] + 8)
-    if (found < 0).any(): file.fail(f"has no {names[np.argwhere(found < 0)[0, 1]]} where one belongs")
+    if (found < 0).any():
+        file.fail(f"has no {names[np.argwhere(found < 0)[0, 1]]} where one belongs")
     return found
 
 
-def _each(file: Bulk, base: np.ndarray, count: np.ndarray, first: int, step: int):  # yields (rows, where their k-th entry is)
-    if count.max(initial=0) > 64: raise Unfamiliar(f"{file.path} has a group with very many members where MATLAB has few.")
+def _each(
+    file: Bulk, base: np.ndarray, count: np.ndarray, first: int, step: int
+):  # yields (rows, where their k-th entry is)
+    if count.max(initial=0) > 64:
+        raise Unfamiliar(f"{file.path} has a group with very many members where MATLAB has few.")
     for k in range(count.max(initial=0)):
         rows = np.flatnonzero(count > k)
         yield rows, base[rows] + first + step * k
@@ -273,29 +343,35 @@ def read_bulk(
     "A digitStruct.mat, all of it at once."
     file = Bulk(path)
     group = np.array([file.root], np.int64)
-    for step in (("digitStruct",), ("name", "bbox")): group = read_members(file, read_objects(file, group), step)[0]
+    for step in (("digitStruct",), ("name", "bbox")):
+        group = read_members(file, read_objects(file, group), step)[0]
     top = read_objects(file, group)
-    if (top.kind != "ref").any() or top.count[0] != top.count[1]: file.fail(f"lists {top.count[0]:,} names but boxes for {top.count[1]:,} images")
+    if (top.kind != "ref").any() or top.count[0] != top.count[1]:
+        file.fail(f"lists {top.count[0]:,} names but boxes for {top.count[1]:,} images")
     names = read_objects(file, read_values(file, top[:1]))
     boxes = read_members(file, read_objects(file, read_values(file, top[1:])), FIELDS)
     counts, columns = None, []
     for field in boxes.T:
         objects = read_objects(file, field)
-        if counts is not None and (objects.count != counts).any(): file.fail("has an image whose digits lack a part of their boxes")
+        if counts is not None and (objects.count != counts).any():
+            file.fail("has an image whose digits lack a part of their boxes")
         counts, several = objects.count, objects.kind == "ref"
         column, row = np.empty(counts.sum()), np.repeat(several, counts)
         column[~row] = read_values(file, objects[~several])
         parts = read_objects(file, read_values(file, objects[several]))
-        if (parts.count != 1).any(): file.fail("has a reference to something that is not one number")
+        if (parts.count != 1).any():
+            file.fail("has a reference to something that is not one number")
         column[row] = read_values(file, parts)
         columns.append(column)
     return _texts(file, names), counts, np.column_stack(columns)
 
 
 def _texts(file: Bulk, objects: Objects) -> np.ndarray:
-    if (objects.count > 255).any(): file.fail("has a file name of more than 255 characters")
+    if (objects.count > 255).any():
+        file.fail("has a file name of more than 255 characters")
     letters = read_values(file, objects)
-    if ((letters < 32) | (letters > 126)).any(): file.fail("has a file name that is not text")
+    if ((letters < 32) | (letters > 126)).any():
+        file.fail("has a file name that is not text")
     row = np.repeat(np.arange(len(objects)), objects.count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(objects.count) - objects.count, objects.count)
     table = np.zeros((len(objects), max(objects.count.max(initial=0), 1)), np.uint32)
@@ -308,8 +384,10 @@ def read_mat(
     seconds: float | None = None,  # limit for an unfamiliar file; 300 and one more per 100 kB, if not given
 ) -> Annotations:
     "The annotations in a digitStruct.mat; a `StudyError` says what is wrong with a bad one."
-    try: names, counts, table = read_bulk(path)
-    except Unfamiliar as e: names, counts, table = _read_apart(Path(path), seconds or 300 + Path(path).stat().st_size / 1e5, e)
+    try:
+        names, counts, table = read_bulk(path)
+    except Unfamiliar as e:
+        names, counts, table = _read_apart(Path(path), seconds or 300 + Path(path).stat().st_size / 1e5, e)
     return Annotations.of(names, counts, table)
 
 
@@ -317,10 +395,26 @@ def _read_apart(path: Path, seconds: float, strange: Unfamiliar) -> tuple[np.nda
     preface = f"from __future__ import annotations; import sys, numpy as np; FIELDS = {FIELDS}\n"  # the function's source: importing this module imports torch
     code = preface + inspect.getsource(read_plainly) + "\nnp.savez(sys.argv[2], *read_plainly(sys.argv[1]))"
     with tempfile.TemporaryDirectory() as folder:
-        try: done = subprocess.run([sys.executable, "-c", code, str(path), f"{folder}/read.npz"], capture_output=True, text=True, timeout=seconds)
-        except subprocess.TimeoutExpired: why = f"gave up after {seconds:.0f} s"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(path), f"{folder}/read.npz"],
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            why = f"gave up after {seconds:.0f} s"
         else:
             if done.returncode == 0:
-                with np.load(f"{folder}/read.npz") as read: return tuple(read[name] for name in read.files)
-            why = f"died of signal {-done.returncode}" if done.returncode < 0 else done.stderr.strip().splitlines()[-1][:200] if done.stderr.strip() else "failed"
-    raise StudyError(f"{str(strange).rstrip('.')}, and the HDF5 library cannot read it either ({why}): take it from the original archive again.")
+                with np.load(f"{folder}/read.npz") as read:
+                    return tuple(read[name] for name in read.files)
+            why = (
+                f"died of signal {-done.returncode}"
+                if done.returncode < 0
+                else done.stderr.strip().splitlines()[-1][:200]
+                if done.stderr.strip()
+                else "failed"
+            )
+    raise StudyError(
+        f"{str(strange).rstrip('.')}, and the HDF5 library cannot read it either ({why}): take it from the original archive again."
+    )

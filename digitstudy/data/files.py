@@ -35,9 +35,15 @@ class DataSet:
 MNIST = DataSet(
     "mnist",
     (
-        DataFile("train-images-idx3-ubyte.gz", 9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        DataFile("train-labels-idx1-ubyte.gz", 28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        DataFile("t10k-images-idx3-ubyte.gz", 1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        DataFile(
+            "train-images-idx3-ubyte.gz", 9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+        ),
+        DataFile(
+            "train-labels-idx1-ubyte.gz", 28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+        ),
+        DataFile(
+            "t10k-images-idx3-ubyte.gz", 1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+        ),
         DataFile("t10k-labels-idx1-ubyte.gz", 4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     ),
     (
@@ -50,7 +56,8 @@ MNIST = DataSet(
 # %% ../../nbs/data/00_files.ipynb #df6ef199
 def sha256_of(path: Path) -> str:
     "The sha256 of a file, in hexadecimal."
-    with open(path, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def fault(
@@ -60,11 +67,16 @@ def fault(
     "What is wrong with the file at `path`, in a few words."
     try:
         size = path.stat().st_size
-        if size == file.size and sha256_of(path) == file.sha256: return ""
-        with open(path, "rb") as f: start = f.read(256).lstrip().lower()
-    except OSError as e: return f"it cannot be read ({e.strerror})"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")): return "it is a web page, not data"
-    if size < file.size: return f"it is cut short ({size:,} of {file.size:,} bytes)"
+        if size == file.size and sha256_of(path) == file.sha256:
+            return ""
+        with open(path, "rb") as f:
+            start = f.read(256).lstrip().lower()
+    except OSError as e:
+        return f"it cannot be read ({e.strerror})"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a web page, not data"
+    if size < file.size:
+        return f"it is cut short ({size:,} of {file.size:,} bytes)"
     return f"it is not the published file ({size:,} bytes for {file.size:,}, or another sha256)"
 
 # %% ../../nbs/data/00_files.ipynb #148b300a
@@ -76,9 +88,12 @@ def find(
     for file in dataset.files:
         for home in data_homes():
             path = home / dataset.name / file.name
-            if not path.exists(): continue
+            if not path.exists():
+                continue
             if what := fault(path, file):
-                raise StudyError(f"{path} cannot be used: {what}. Delete it and run `digitstudy data` to fetch it again.")
+                raise StudyError(
+                    f"{path} cannot be used: {what}. Delete it and run `digitstudy data` to fetch it again."
+                )
             found[file.name] = path
             break
     return found
@@ -90,7 +105,8 @@ TIMEOUT = 15  # seconds that a mirror may stay silent
 def mirrors_of(dataset: DataSet) -> tuple[str, ...]:
     "Where `dataset` may be fetched from: what `DIGITSTUDY_MIRRORS` lists, or the published addresses."
     named = os.environ.get("DIGITSTUDY_MIRRORS")
-    if named is None: return dataset.mirrors
+    if named is None:
+        return dataset.mirrors
     return tuple(m if m.endswith("/") else m + "/" for m in named.split())
 
 
@@ -101,15 +117,18 @@ def fetch(
     "The files of `dataset`, downloaded where they are missing; a `StudyError` says why that failed."
     found = find(dataset)
     missing = [f for f in dataset.files if f.name not in found]
-    if not missing: return found
+    if not missing:
+        return found
     homes = [home / dataset.name for home in data_homes()]
     folder = next((f for f in homes if writable(f)), None)
     by_hand = f"Put {', '.join(f.name for f in missing)} into {homes[0]} by hand, or into a folder {dataset.name}/ of what DIGITSTUDY_DATA names."
-    if folder is None: raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
+    if folder is None:
+        raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
     why = ["downloads are switched off by DIGITSTUDY_MIRRORS"] if not mirrors_of(dataset) else []
     for mirror in mirrors_of(dataset):
         try:
-            for file in missing: found[file.name] = _download(mirror, folder, file, progress)
+            for file in missing:
+                found[file.name] = _download(mirror, folder, file, progress)
             return found
         except Exception as e:  # whatever a network can do: say it, try the next
             why.append(f"{mirror}: {short(e)}")
@@ -127,11 +146,23 @@ def _download(mirror: str, folder: Path, file: DataFile, progress: bool) -> Path
 def short(error: Exception) -> str:
     "What went wrong with a download, in a few words."
     text = str(error)
-    if "does not match the known hash" in text: return "sent something else"
-    if isinstance(error, OSError) and error.strerror and error.filename: return f"{error.strerror}: {error.filename}"
-    for sign, meaning in [("404", "has no such file"), ("403", "refused it"), ("timed out", "did not answer"), ("No space", "the disk is full")]:
-        if sign in text: return meaning
-    return "could not be reached" if "onnection" in text or "resolve" in text else f"{type(error).__name__}: {text.splitlines()[0][:100]}"
+    if "does not match the known hash" in text:
+        return "sent something else"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    for sign, meaning in [
+        ("404", "has no such file"),
+        ("403", "refused it"),
+        ("timed out", "did not answer"),
+        ("No space", "the disk is full"),
+    ]:
+        if sign in text:
+            return meaning
+    return (
+        "could not be reached"
+        if "onnection" in text or "resolve" in text
+        else f"{type(error).__name__}: {text.splitlines()[0][:100]}"
+    )
 
 # %% ../../nbs/data/00_files.ipynb #679e4f36
 def describe(dataset: DataSet) -> list[tuple[str, str]]:  # (file name, its place or "not here")

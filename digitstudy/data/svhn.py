@@ -42,10 +42,13 @@ def placed(
     variant: str,  # one of `VARIANTS`
 ) -> np.ndarray:  # int64 `[..., 4]`: left, top, width, height within the frame, in pixels
     "Where photographs lie within the frame."
-    if variant not in VARIANTS: raise StudyError(f"There is no variant {variant!r} of the images: choose {' or '.join(VARIANTS)}.")
+    if variant not in VARIANTS:
+        raise StudyError(f"There is no variant {variant!r} of the images: choose {' or '.join(VARIANTS)}.")
     frame, size = np.array(FRAME), np.asarray(size)
-    if variant == "squeeze": shown = np.broadcast_to(frame, size.shape)
-    else: shown = np.clip(np.rint(size * (frame / size).min(-1, keepdims=True)), 1, frame).astype(int)
+    if variant == "squeeze":
+        shown = np.broadcast_to(frame, size.shape)
+    else:
+        shown = np.clip(np.rint(size * (frame / size).min(-1, keepdims=True)), 1, frame).astype(int)
     return np.concatenate([((frame - shown) // 2)[..., ::-1], shown[..., ::-1]], -1)
 
 
@@ -57,9 +60,11 @@ def framed(
     from PIL import Image
 
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-        if image.width * image.height > LARGEST_IMAGE: raise ValueError(f"it has {image.width}x{image.height} pixels")
+        if image.width * image.height > LARGEST_IMAGE:
+            raise ValueError(f"it has {image.width}x{image.height} pixels")
         size = image.height, image.width
-        if image.mode.startswith("I"): image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))  # 16 bits of grey
+        if image.mode.startswith("I"):
+            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))  # 16 bits of grey
         left, top, width, height = placed(np.array(size), variant).tolist()
         shown = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     frame = np.zeros((3, *FRAME), np.uint8)
@@ -70,7 +75,9 @@ def framed(
 def judge(
     annotations: Annotations,
     size: np.ndarray,  # int64 `[n, 2]`: height and width of each image, 0 where there is none
-) -> tuple[np.ndarray, dict[str, list[str]], dict[str, list[str]]]:  # bool `[n]`: can be used; reason -> names left out; reason -> names kept
+) -> tuple[
+    np.ndarray, dict[str, list[str]], dict[str, list[str]]
+]:  # bool `[n]`: can be used; reason -> names left out; reason -> names kept
     "Which images can be used, and what is wrong or strange."
     a, n = annotations, len(annotations)
     counts = np.diff(a.offsets)
@@ -92,18 +99,27 @@ def judge(
         f"has more than {PLACES} digits": counts > PLACES,
         "has a label that is no digit": of_image(a.labels < 0),
         "has a box of no area": of_image(~(np.isfinite(a.boxes).all(1) & (sides > 0).all(1))),
-        "has a box that is mostly outside the image": of_image(~(inside >= 0.5) & (size[row] > 0).all(1) & (sides > 0).all(1)),
+        "has a box that is mostly outside the image": of_image(
+            ~(inside >= 0.5) & (size[row] > 0).all(1) & (sides > 0).all(1)
+        ),
     }
     good = ~np.any(list(out.values()), axis=0)
-    strange = {"has a box that reaches out of the image": of_image(out_of_image) & good, "was not annotated from left to right": of_image(disordered) & good}
-    return good, *({why: a.names[which].tolist() for why, which in lists.items() if which.any()} for lists in (out, strange))
+    strange = {
+        "has a box that reaches out of the image": of_image(out_of_image) & good,
+        "was not annotated from left to right": of_image(disordered) & good,
+    }
+    return good, *(
+        {why: a.names[which].tolist() for why, which in lists.items() if which.any()} for lists in (out, strange)
+    )
 
 # %% ../../nbs/data/05_svhn.ipynb #dae69f10
 def labelled(
     annotations: Annotations,
     size: np.ndarray,  # int64 `[n, 2]`: height and width of each image
     variant: str,
-) -> tuple[Tensor, Tensor, Tensor]:  # digits int64 `[n, 6]`; box float32 `[n, 4]` and digit boxes `[n, 6, 4]` in frame pixels, 0 where there is none
+) -> tuple[
+    Tensor, Tensor, Tensor
+]:  # digits int64 `[n, 6]`; box float32 `[n, 4]` and digit boxes `[n, 6, 4]` in frame pixels, 0 where there is none
     "What images that can be used say, as tensors."
     a, n = annotations, len(annotations)
     row = np.repeat(np.arange(n), np.diff(a.offsets))
@@ -114,7 +130,9 @@ def labelled(
     first = a.boxes[order, :2] * scale + left_top
     digits, boxes = torch.full((n, PLACES), NO_DIGIT), torch.zeros(n, PLACES, 4)
     digits[row, place] = torch.from_numpy(a.labels[order])
-    boxes[row, place] = from_corners(torch.from_numpy(np.concatenate([first, first + a.boxes[order, 2:] * scale], 1))).float()
+    boxes[row, place] = from_corners(
+        torch.from_numpy(np.concatenate([first, first + a.boxes[order, 2:] * scale], 1))
+    ).float()
     return digits, hull(boxes, digits != NO_DIGIT) if n else torch.zeros(0, 4), boxes
 
 # %% ../../nbs/data/05_svhn.ipynb #6e5edda1
@@ -136,21 +154,37 @@ def _decode(path: Path, variant: str, folder: Path, total: int | None, progress:
     images.touch()
     known, room = [], (images.stat().st_size - start) // ROW
     for line in journal.read_text().splitlines() if journal.exists() else []:  # what a run that was stopped has left
-        try: name, height, width, fault = json.loads(line)
-        except ValueError: break
-        if not fault and room <= 0: break
+        try:
+            name, height, width, fault = json.loads(line)
+        except ValueError:
+            break
+        if not fault and room <= 0:
+            break
         known.append([name, height, width, fault])
         room -= not fault
     journal.write_text("".join(json.dumps(row) + "\n" for row in known))
-    rows, waiting, workers = list(known), deque(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with open(images, "r+b") as f, open(journal, "a") as notes, ThreadPoolExecutor(workers) as pool, tqdm(total=total, unit=" images", desc=path.name, disable=not progress) as bar:
+    rows, waiting, workers = (
+        list(known),
+        deque(),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    )
+    with (
+        open(images, "r+b") as f,
+        open(journal, "a") as notes,
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=total, unit=" images", desc=path.name, disable=not progress) as bar,
+    ):
         f.seek(start + ROW * sum(not fault for *_, fault in rows))
         f.truncate()
 
         def settle():
             name, future = waiting.popleft()
-            try: frame, size = future.result()
-            except Exception as e: rows.append([name, 0, 0, "not a PNG image" if "cannot identify" in str(e) else str(e)[:200] or type(e).__name__])
+            try:
+                frame, size = future.result()
+            except Exception as e:
+                rows.append(
+                    [name, 0, 0, "not a PNG image" if "cannot identify" in str(e) else str(e)[:200] or type(e).__name__]
+                )
             else:
                 f.write(frame.tobytes())
                 f.flush()
@@ -163,12 +197,16 @@ def _decode(path: Path, variant: str, folder: Path, total: int | None, progress:
         for name, _, read in read_archive(path, passed_over):
             if name.endswith(".mat"):
                 with open(folder / name, "wb") as out:
-                    while block := read(1 << 20): out.write(block)
-            elif next(again, None): bar.update()
+                    while block := read(1 << 20):
+                        out.write(block)
+            elif next(again, None):
+                bar.update()
             else:
                 waiting.append((name, pool.submit(framed, read(), variant)))
-                if len(waiting) >= 8 * workers: settle()
-        while waiting: settle()
+                if len(waiting) >= 8 * workers:
+                    settle()
+        while waiting:
+            settle()
         f.seek(0)
         f.write(_npy_header(sum(not fault for *_, fault in rows)))
     return rows, passed_over
@@ -183,46 +221,78 @@ def cached(
     path = Path(path)
     placed(np.array(FRAME), variant)  # an unknown variant is an error before anything is read
     hashes = hashes_of(path, progress)
-    name, stamp = f"{path.name.split('.')[0]}-{variant}-{hashes['md5'][:12]}", {**hashes, "bytes": path.stat().st_size, "variant": variant, "format": FORMAT}
+    name, stamp = (
+        f"{path.name.split('.')[0]}-{variant}-{hashes['md5'][:12]}",
+        {**hashes, "bytes": path.stat().st_size, "variant": variant, "format": FORMAT},
+    )
     folder = cache_home() / "svhn" / name
     try:
         with FileLock(folder.with_name(name + ".lock")):
-            if _stamped(folder, stamp): return folder
+            if _stamped(folder, stamp):
+                return folder
             shutil.rmtree(folder, ignore_errors=True)
             partial = folder.with_name(f"{name}-{FORMAT}.partial")
             partial.mkdir(exist_ok=True)
             official = next((a for a in SVHN.values() if a.md5 == hashes["md5"]), None)
             rows, passed_over = _decode(path, variant, partial, official and official.images, progress)
-            if not (partial / "digitStruct.mat").exists(): raise StudyError(f"{path} has no digitStruct.mat in a folder of its own, such as train/digitStruct.mat: it is not in SVHN's layout.")
+            if not (partial / "digitStruct.mat").exists():
+                raise StudyError(
+                    f"{path} has no digitStruct.mat in a folder of its own, such as train/digitStruct.mat: it is not in SVHN's layout."
+                )
             about = _arrange(path, variant, partial, rows, official)
             (partial / "about.json").write_text(json.dumps(stamp | about | {"passed_over": passed_over}, indent=1))
-            for done in ("digitStruct.mat", "journal.jsonl"): (partial / done).unlink()
+            for done in ("digitStruct.mat", "journal.jsonl"):
+                (partial / done).unlink()
             os.rename(partial, folder)
-    except OSError as e: raise StudyError(f"The frames of {path.name} could not be written to {folder.parent} ({e.strerror or e}): free some space, or set XDG_CACHE_HOME.") from None
+    except OSError as e:
+        raise StudyError(
+            f"The frames of {path.name} could not be written to {folder.parent} ({e.strerror or e}): free some space, or set XDG_CACHE_HOME."
+        ) from None
     return folder
 
 
 def _stamped(folder: Path, stamp: dict) -> bool:
-    try: about = json.loads((folder / "about.json").read_text())
-    except (OSError, ValueError): return False
+    try:
+        about = json.loads((folder / "about.json").read_text())
+    except (OSError, ValueError):
+        return False
     return stamp.items() <= about.items()
 
 
 def _arrange(path: Path, variant: str, folder: Path, rows: list[list], official: Archive | None) -> dict:
-    try: annotations = read_mat(folder / "digitStruct.mat")
-    except StudyError as e: raise StudyError(str(e).replace(str(folder / "digitStruct.mat"), f"digitStruct.mat of {path}")) from None
+    try:
+        annotations = read_mat(folder / "digitStruct.mat")
+    except StudyError as e:
+        raise StudyError(str(e).replace(str(folder / "digitStruct.mat"), f"digitStruct.mat of {path}")) from None
     found = len(annotations), len(annotations.labels)
     if official and found != (official.images, official.digits):
-        raise StudyError(f"{path} lists {found[0]:,} images with {found[1]:,} digits, but {official.images:,} with {official.digits:,} were published: report this, and what h5py you have.")
+        raise StudyError(
+            f"{path} lists {found[0]:,} images with {found[1]:,} digits, but {official.images:,} with {official.digits:,} were published: report this, and what h5py you have."
+        )
     frames = {name: (k, height, width) for k, (name, height, width, _) in enumerate(row for row in rows if not row[3])}
     where = np.array([frames.get(name, (-1, 0, 0)) for name in annotations.names.tolist()], np.int64).reshape(-1, 3)
     good, out, strange = judge(annotations, where[:, 1:])
-    if unnamed := sorted(set(frames) - set(annotations.names.tolist())): out["has no annotation"] = unnamed
-    if not good.any(): raise StudyError(f"No image of {path} can be used ({'; '.join(f'{len(names)}: {why}' for why, names in out.items()) or 'it lists none'}): it is not in SVHN's layout.")
+    if unnamed := sorted(set(frames) - set(annotations.names.tolist())):
+        out["has no annotation"] = unnamed
+    if not good.any():
+        raise StudyError(
+            f"No image of {path} can be used ({'; '.join(f'{len(names)}: {why}' for why, names in out.items()) or 'it lists none'}): it is not in SVHN's layout."
+        )
     digits, box, boxes = labelled(annotations.where(good), where[good, 1:], variant)
-    np.savez(folder / "rest.npz", names=annotations.names[good], row=where[good, 0], size=where[good, 1:], digits=digits, box=box, digit_boxes=boxes)
+    np.savez(
+        folder / "rest.npz",
+        names=annotations.names[good],
+        row=where[good, 0],
+        size=where[good, 1:],
+        digits=digits,
+        box=box,
+        digit_boxes=boxes,
+    )
     return {
-        "annotated": {"images": found[0], "digits": found[1]}, "usable": int(good.sum()), "left_out": out, "strange": strange,
+        "annotated": {"images": found[0], "digits": found[1]},
+        "usable": int(good.sum()),
+        "left_out": out,
+        "strange": strange,
         "broken": {name: fault for name, _, _, fault in rows if fault},
     }
 
@@ -236,17 +306,21 @@ def held_out(
     seed: int = VALID_SEED,
 ) -> np.ndarray:  # bool `[n]`
     "Which images are for validation."
-    return np.array([int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8]) < VALID_SHARE * 2**64 for name in names])
+    return np.array(
+        [int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8]) < VALID_SHARE * 2**64 for name in names]
+    )
 
 
 class OneByOne:
     "What data sets with `batch` and a `bank` of images share: their device, and an example by its index."
 
     @property
-    def device(self) -> torch.device: return self.bank.images.device
+    def device(self) -> torch.device:
+        return self.bank.images.device
 
     def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < len(self): raise IndexError(f"{i} is not below {len(self)}")
+        if not 0 <= i < len(self):
+            raise IndexError(f"{i} is not below {len(self)}")
         return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
 
 
@@ -265,10 +339,12 @@ class HouseNumbers(OneByOne):
     sha256: str  # of the archive
     about: dict  # the archive's hashes and counts, what was left out and why, the split's seed
 
-    def __len__(self): return len(self.row)
+    def __len__(self):
+        return len(self.row)
 
     @property
-    def bank(self) -> "HouseNumbers": return self  # `Sequences` has its images, source and sha256 in a bank
+    def bank(self) -> "HouseNumbers":
+        return self  # `Sequences` has its images, source and sha256 in a bank
 
     def batch(
         self,
@@ -283,29 +359,49 @@ class HouseNumbers(OneByOne):
 
     def first(self, n: int) -> "HouseNumbers":
         "The first `n` examples."
-        if not 0 < n <= len(self): raise StudyError(f"{n:,} examples were asked for, but {self.source} has 1 to {len(self):,} for {self.split}: ask for fewer.")
-        return replace(self, row=self.row[:n], digits=self.digits[:n], box=self.box[:n], digit_boxes=self.digit_boxes[:n], names=self.names[:n])
+        if not 0 < n <= len(self):
+            raise StudyError(
+                f"{n:,} examples were asked for, but {self.source} has 1 to {len(self):,} for {self.split}: ask for fewer."
+            )
+        return replace(
+            self,
+            row=self.row[:n],
+            digits=self.digits[:n],
+            box=self.box[:n],
+            digit_boxes=self.digit_boxes[:n],
+            names=self.names[:n],
+        )
 
     def resized(self, height: int, width: int, chunk: int = 256) -> "HouseNumbers":
         "The same examples in memory, in frames of another size: each pixel the mean of those that it covers."
         was = self.images.shape[2:]
-        if was == (height, width): return self
-        if was[0] % height or was[1] % width: raise StudyError(f"Frames of {was[0]}x{was[1]} cannot be made {height}x{width}: each side must go into the old one.")
+        if was == (height, width):
+            return self
+        if was[0] % height or was[1] % width:
+            raise StudyError(
+                f"Frames of {was[0]}x{was[1]} cannot be made {height}x{width}: each side must go into the old one."
+            )
         factor = was[0] // height, was[1] // width
         images = torch.empty((len(self), 3, height, width), dtype=torch.uint8, device=self.device)
         for start in range(0, len(self), chunk):
-            images[start : start + chunk] = avg_pool2d(self.images[self.row[start : start + chunk]].float(), factor).add(0.5).to(torch.uint8)
+            images[start : start + chunk] = (
+                avg_pool2d(self.images[self.row[start : start + chunk]].float(), factor).add(0.5).to(torch.uint8)
+            )
         return replace(self, images=images, row=torch.arange(len(self), device=self.device))
 
     def to(self, device, chunk: int = 1024) -> "HouseNumbers":
         "The same examples, on `device` whole."
         device = torch.device(device)
-        if device.type == self.device.type and device.index in (None, self.device.index): return self
+        if device.type == self.device.type and device.index in (None, self.device.index):
+            return self
         try:
             images = torch.empty((len(self), *self.images.shape[1:]), dtype=torch.uint8, device=device)
-            for start in range(0, len(self), chunk): images[start : start + chunk] = self.images[self.row[start : start + chunk]].to(device)
+            for start in range(0, len(self), chunk):
+                images[start : start + chunk] = self.images[self.row[start : start + chunk]].to(device)
         except torch.OutOfMemoryError:
-            raise StudyError(f"{len(self):,} images need {len(self) * self.images[0].numel() / 1e9:.1f} GB, more than is free on {device}: take fewer, or device=cpu.") from None
+            raise StudyError(
+                f"{len(self):,} images need {len(self) * self.images[0].numel() / 1e9:.1f} GB, more than is free on {device}: take fewer, or device=cpu."
+            ) from None
         rest = {name: getattr(self, name).to(device) for name in ("digits", "box", "digit_boxes")}
         return replace(self, images=images, row=torch.arange(len(self), device=device), **rest)
 
@@ -318,23 +414,46 @@ def load_svhn(
     progress: bool = True,
 ) -> HouseNumbers:
     "A split of SVHN, fetched and cached if need be."
-    if split not in SVHN_SPLITS: raise StudyError(f"There is no split {split!r} of SVHN: choose one of {', '.join(SVHN_SPLITS)}.")
-    if split == "all" and archive is None: raise StudyError('The split "all" is the whole of an archive: name it, as in archive=fetch_archive(SVHN["train"]).')
-    path = Path(archive) if archive is not None else fetch_archive(SVHN["train" if split == "valid" else split], progress)
+    if split not in SVHN_SPLITS:
+        raise StudyError(f"There is no split {split!r} of SVHN: choose one of {', '.join(SVHN_SPLITS)}.")
+    if split == "all" and archive is None:
+        raise StudyError(
+            'The split "all" is the whole of an archive: name it, as in archive=fetch_archive(SVHN["train"]).'
+        )
+    path = (
+        Path(archive) if archive is not None else fetch_archive(SVHN["train" if split == "valid" else split], progress)
+    )
     folder = cached(path, variant, progress)
     try:
-        images = torch.from_numpy(np.load(folder / "images.npy", mmap_mode="c"))  # c: as torch wants it, and nobody can write to the file
-        with np.load(folder / "rest.npz") as rest: names, row, digits, box, digit_boxes = (rest[k] for k in ("names", "row", "digits", "box", "digit_boxes"))
+        images = torch.from_numpy(
+            np.load(folder / "images.npy", mmap_mode="c")
+        )  # c: as torch wants it, and nobody can write to the file
+        with np.load(folder / "rest.npz") as rest:
+            names, row, digits, box, digit_boxes = (rest[k] for k in ("names", "row", "digits", "box", "digit_boxes"))
         about = json.loads((folder / "about.json").read_text())
-    except (OSError, ValueError, KeyError, EOFError) as e: raise StudyError(f"{folder} is damaged ({e}): delete it, and it is made again.") from None
+    except (OSError, ValueError, KeyError, EOFError) as e:
+        raise StudyError(f"{folder} is damaged ({e}): delete it, and it is made again.") from None
     chosen = held_out(names, seed)
-    if split == "train": chosen = ~chosen
-    elif split != "valid": chosen = np.ones(len(names), bool)
-    if not chosen.any(): raise StudyError(f"{path} has too few images for a split {split!r}: use split=\"all\".")
-    source = next((f"SVHN {a.name}" for a in SVHN.values() if a.md5 == about["md5"]), f"{path.name}, an archive in SVHN's layout")
+    if split == "train":
+        chosen = ~chosen
+    elif split != "valid":
+        chosen = np.ones(len(names), bool)
+    if not chosen.any():
+        raise StudyError(f'{path} has too few images for a split {split!r}: use split="all".')
+    source = next(
+        (f"SVHN {a.name}" for a in SVHN.values() if a.md5 == about["md5"]), f"{path.name}, an archive in SVHN's layout"
+    )
     which = torch.from_numpy(np.flatnonzero(chosen))
     tensors = (torch.from_numpy(array)[which] for array in (row, digits, box, digit_boxes))
-    return HouseNumbers(images, *tensors, tuple(names[chosen].tolist()), split, f"{source}, {variant}", about["sha256"], about | {"valid_share": VALID_SHARE, "valid_seed": seed})
+    return HouseNumbers(
+        images,
+        *tensors,
+        tuple(names[chosen].tolist()),
+        split,
+        f"{source}, {variant}",
+        about["sha256"],
+        about | {"valid_share": VALID_SHARE, "valid_seed": seed},
+    )
 
 # %% ../../nbs/data/05_svhn.ipynb #7bf165d0
 EXCERPT = "train_excerpt.tar.gz"
@@ -363,13 +482,16 @@ class Joined(OneByOne):
         self.split, self.source = parts[0].bank.split, " and ".join(dict.fromkeys(part.bank.source for part in parts))
         self.sha256 = hashlib.sha256(" ".join(part.bank.sha256 for part in parts).encode()).hexdigest()
 
-    def __len__(self): return self.starts[-1]
+    def __len__(self):
+        return self.starts[-1]
 
     @property
-    def images(self) -> Tensor: return self.parts[0].bank.images  # whose device is asked for
+    def images(self) -> Tensor:
+        return self.parts[0].bank.images  # whose device is asked for
 
     @property
-    def bank(self) -> "Joined": return self
+    def bank(self) -> "Joined":
+        return self
 
     def to(self, device) -> "Joined":
         "The same data sets on another device."
@@ -384,6 +506,8 @@ class Joined(OneByOne):
         for part, start in zip(self.parts, self.starts):
             here = ((index >= start) & (index < start + len(part))).nonzero()[:, 0]
             some = part.batch(index[here] - start)
-            if made is None: made = Example(*(t.new_empty((n, *t.shape[1:])) for t in some))
-            for whole, t in zip(made, some): whole[here] = t
+            if made is None:
+                made = Example(*(t.new_empty((n, *t.shape[1:])) for t in some))
+            for whole, t in zip(made, some):
+                whole[here] = t
         return made

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..core.config import StudyError
 from .calibration import Calibration, reading_of
-from .find import ENOUGH, NOTHING, TALL, Reading, _smaller, find_numbers
+from .find import REDUCE, NOTHING, TALL, Reading, _smaller, find_numbers
 from .image import load_image
 
 # %% ../../nbs/reader/05_reader.ipynb #88ab8921
@@ -31,17 +31,34 @@ SUFFIXES = (
 def load_networks(
     path: Path,  # of an ONNX file
     threads: int = 1,
-) -> tuple[Callable, Callable | None]:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`; close-ups to logits `[n, 10]`
+) -> tuple[
+    Callable, Callable | None
+]:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`; close-ups to logits `[n, 10]`
     "What a file holds, to run in onnxruntime: a detector, or two as one, of which one is for whole pictures and one for what is seen from near by; and a classifier of close-ups, or None."
-    try: import onnxruntime
-    except ImportError: raise StudyError("The reader needs onnxruntime: pip install onnxruntime.") from None
+    try:
+        import onnxruntime
+    except ImportError:
+        raise StudyError("The reader needs onnxruntime: pip install onnxruntime.") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    try: session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as e: raise StudyError(f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`.") from None
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as e:
+        raise StudyError(
+            f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`."
+        ) from None
     image, *switches = (put.name for put in session.get_inputs())
-    def run(images, **turned): return session.run(None, {image: np.ascontiguousarray(images, np.float32)} | {name: np.array(turned.get(name, False)) for name in switches})[0]
-    return lambda images, near=False: run(images, near=near), (lambda images: run(images, close=True)) if "close" in switches else None
+
+    def run(images, **turned):
+        return session.run(
+            None,
+            {image: np.ascontiguousarray(images, np.float32)}
+            | {name: np.array(turned.get(name, False)) for name in switches},
+        )[0]
+
+    return lambda images, near=False: run(images, near=near), (
+        lambda images: run(images, close=True)
+    ) if "close" in switches else None
 
 
 def load_detector(path: Path, threads: int = 1) -> Callable:
@@ -51,8 +68,10 @@ def load_detector(path: Path, threads: int = 1) -> Callable:
 
 def read_card(path: Path) -> dict:
     "What is known of a model."
-    try: return json.loads(path.read_text())
-    except (OSError, ValueError) as e: raise StudyError(f"{path} cannot be read ({e}): a model's card must lie beside it.") from None
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        raise StudyError(f"{path} cannot be read ({e}): a model's card must lie beside it.") from None
 
 
 class Reader:
@@ -60,22 +79,30 @@ class Reader:
 
     def __init__(
         self,
-        model: str | Path | Callable | None = None,  # an ONNX file with its card beside it, or a function; the package's own, if not given
+        model: str
+        | Path
+        | Callable
+        | None = None,  # an ONNX file with its card beside it, or a function; the package's own, if not given
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
-        near_looks: int = len(TALL),  # at each number; 0: only the look at the whole picture
+        fine_passes: int = len(TALL),  # at each number; 0: only the look at the whole picture
         classify: Callable | None = None,  # of close-ups, if the model is a function; a file has its own
     ):
-        self.given = (model, calibration, threads, near_looks, classify)
-        self.near_looks = near_looks
-        if model is not None and not isinstance(model, str | Path): self.detect, self.classify, self.calibration = model, classify, calibration or Calibration()
+        self.given = (model, calibration, threads, fine_passes, classify)
+        self.fine_passes = fine_passes
+        if model is not None and not isinstance(model, str | Path):
+            self.detect, self.classify, self.calibration = model, classify, calibration or Calibration()
         else:
             path = Path(model or MODEL)
-            if not path.is_file(): raise StudyError(f"There is no model {path}: make one with `digitstudy export`, or install the package again.")
+            if not path.is_file():
+                raise StudyError(
+                    f"There is no model {path}: make one with `digitstudy export`, or install the package again."
+                )
             self.detect, self.classify = load_networks(path, threads)
             self.calibration = calibration or Calibration(**read_card(path.with_suffix(".json"))["calibration"])
 
-    def __reduce__(self): return Reader, self.given  # pickled, it loads its model anew
+    def __reduce__(self):
+        return Reader, self.given  # pickled, it loads its model anew
 
     def __call__(self, source) -> Reading:
         "The most prominent number in a picture: a path, bytes, an open file, a Pillow image or an array."
@@ -88,11 +115,12 @@ class Reader:
     ) -> list[Reading]:  # the most prominent first
         "Up to `most` numbers in a picture."
         image = load_image(source)
-        small = _smaller(image, ENOUGH)
-        numbers = find_numbers(self.detect, small, most, self.near_looks, self.classify)
-        for number in numbers: number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
-        said = [reading_of(number, self.calibration) for number in numbers]
-        return [reading for reading in said if reading.confidence >= self.calibration.least]
+        small = _smaller(image, REDUCE)
+        numbers = find_numbers(self.detect, small, most, self.fine_passes, self.classify)
+        for number in numbers:
+            number.box = number.box * np.tile([image.width / small.width, image.height / small.height], 2)
+        pred = [reading_of(number, self.calibration) for number in numbers]
+        return [reading for reading in pred if reading.confidence >= self.calibration.least]
 
     def each(
         self,
@@ -100,14 +128,21 @@ class Reader:
     ) -> Iterator[Reading | StudyError]:  # in the same order
         "Pictures one after another; one that cannot be read gives its error in its place."
         for source in sources:
-            try: yield self(source)
-            except StudyError as e: yield e
+            try:
+                yield self(source)
+            except StudyError as e:
+                yield e
 
 
 def picture_files(paths: Iterable[str | Path]) -> list[Path]:
     "The files named, and in place of a folder the pictures in it and the folders in it, in the order of their names."
     files = []
-    for path in map(Path, paths): files += sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file()) if path.is_dir() else [path]
+    for path in map(Path, paths):
+        files += (
+            sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+            if path.is_dir()
+            else [path]
+        )
     return files
 
 
@@ -123,8 +158,12 @@ def annotate(
     font = ImageFont.load_default(size)
     text = f"{reading.digits}  {reading.confidence:.0%}" if reading else "no number"
     left, top, wide, high = reading.box or (0, 0, 0, 0)
-    if reading: draw.rectangle((left, top, left + wide, top + high), outline="lime", width=max(1, size // 10))
-    at = max(0, min(left, image.width - draw.textlength(text, font))), top - 1.35 * size if top > 1.4 * size else min(top + high + 2, image.height - 1.3 * size)
+    if reading:
+        draw.rectangle((left, top, left + wide, top + high), outline="lime", width=max(1, size // 10))
+    at = (
+        max(0, min(left, image.width - draw.textlength(text, font))),
+        top - 1.35 * size if top > 1.4 * size else min(top + high + 2, image.height - 1.3 * size),
+    )
     draw.rectangle(draw.textbbox(at, text, font), fill="black")
     draw.text(at, text, "lime" if reading else "white", font)
     return image

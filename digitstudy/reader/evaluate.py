@@ -32,27 +32,36 @@ SIDES = ("left", "top", "width", "height")
 
 def read_labels(path: Path) -> list[Label]:
     "A table of labels: a CSV file with the columns file and digits, and, for boxes, left, top, width and height."
-    try: rows = list(csv.DictReader(Path(path).open(newline="", encoding="utf-8-sig")))
+    try:
+        rows = list(csv.DictReader(Path(path).open(newline="", encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise StudyError(f"{path} cannot be read ({e}): give a CSV file with the columns file and digits.") from None
     if not rows or not {"file", "digits"} <= set(rows[0]):
-        raise StudyError(f"{path} must have a line of names, with file and digits among them, and a line for each picture.")
+        raise StudyError(
+            f"{path} must have a line of names, with file and digits among them, and a line for each picture."
+        )
     return [_label(row, f"{path}, line {k + 2}") for k, row in enumerate(rows)]
 
 
 def _label(row: dict[str, str | None], where: str) -> Label:
     digits, sides = (row["digits"] or "").strip(), [(row.get(name) or "").strip() for name in SIDES]
-    if not all(c in "0123456789" for c in digits): raise StudyError(f"{where}: digits must be digits, not {digits!r}.")
-    if not any(sides): return Label(row["file"], digits, None)
-    try: return Label(row["file"], digits, tuple(map(float, sides)))
-    except ValueError: raise StudyError(f"{where}: a box is four numbers, or left out.") from None
+    if not all(c in "0123456789" for c in digits):
+        raise StudyError(f"{where}: digits must be digits, not {digits!r}.")
+    if not any(sides):
+        return Label(row["file"], digits, None)
+    try:
+        return Label(row["file"], digits, tuple(map(float, sides)))
+    except ValueError:
+        raise StudyError(f"{where}: a box is four numbers, or left out.") from None
 
 # %% ../../nbs/reader/06_evaluate.ipynb #c3f291cc
 FRAME_HEIGHT, FRAME_WIDTH, PLACES = 128, 256, 6
 
 
 def _spread(numbers: list[str], places: int) -> np.ndarray:  # int `[n, places]`, 10: no digit
-    return np.array([[int(c) for c in number] + [10] * (places - len(number)) for number in numbers]).reshape(-1, places)
+    return np.array([[int(c) for c in number] + [10] * (places - len(number)) for number in numbers]).reshape(
+        -1, places
+    )
 
 
 def _framed(box: tuple, size: tuple[int, int]) -> list[float]:  # cx, cy, w, h in pixels of the frame
@@ -84,7 +93,11 @@ def measure(
         guess = np.array([_framed(readings[k].box, sizes[k]) if readings[k].box else [0] * 4 for k in told])
         truth = np.array([_framed(labels[k].box, sizes[k]) for k in told])
         iou = _overlap(guess, truth)
-        found |= {"images_with_a_box": len(told), "localization_error": np.square(guess - truth).mean(), "mean_iou": iou.mean()}
+        found |= {
+            "images_with_a_box": len(told),
+            "localization_error": np.square(guess - truth).mean(),
+            "mean_iou": iou.mean(),
+        }
         found |= {"joint_accuracy": (right[told] & (iou >= 0.5)).mean(), "iou_at_least_half": (iou >= 0.5).mean()}
     found["coverage_at_98"] = _coverage(right, sure, 0.98)
     return {name: value if isinstance(value, int) else float(value) for name, value in found.items()}

@@ -24,14 +24,26 @@ from .image import load_image
 # %% ../../nbs/reader/07_output.ipynb #1f50843f
 def _line(name: str, reading: Reading | StudyError, style: str) -> str:
     wrong, found = isinstance(reading, StudyError), not isinstance(reading, StudyError) and reading.box
-    if style == "json": return json.dumps({"file": name} | ({"error": str(reading)} if wrong else reading.as_dict()))
+    if style == "json":
+        return json.dumps({"file": name} | ({"error": str(reading)} if wrong else reading.as_dict()))
     if style == "csv":
         row = io.StringIO()
-        values = ["", "", "", "", "", "", str(reading)] if wrong else [reading.digits, *([round(x, 2) for x in reading.box] if found else [""] * 4), round(reading.confidence, 4), ""]
+        values = (
+            ["", "", "", "", "", "", str(reading)]
+            if wrong
+            else [
+                reading.digits,
+                *([round(x, 2) for x in reading.box] if found else [""] * 4),
+                round(reading.confidence, 4),
+                "",
+            ]
+        )
         csv.writer(row, lineterminator="").writerow([name, *values])
         return row.getvalue()
-    if wrong: return f"{name}: {reading}" if name not in str(reading) else str(reading)
-    if not found: return f"{name}: no number"
+    if wrong:
+        return f"{name}: {reading}" if name not in str(reading) else str(reading)
+    if not found:
+        return f"{name}: no number"
     left, top, wide, high = reading.box
     return f"{name}: {reading.digits} ({reading.confidence:.0%}) at {left:.0f}, {top:.0f}, {wide:.0f}x{high:.0f}"
 
@@ -40,26 +52,35 @@ def print_readings(
     reader: Reader,
     pictures: list[str],  # files, folders, or - for standard input
     style: str = "text",  # or "json", one line a picture, or "csv"
-    annotated: Path | None = None,  # folder for copies with the answers drawn in; no file there is overwritten but copies of ours
+    annotated: Path
+    | None = None,  # folder for copies with the answers drawn in; no file there is overwritten but copies of ours
 ) -> int:  # how many could not be read
     "Read pictures and print the answers."
     from rich.console import Console
     from rich.progress import track
 
     files = [f for name in pictures for f in ([name] if name == "-" else picture_files([name]))]
-    if annotated: files = [f for f in files if f == "-" or f.parent.resolve() != annotated.resolve() or not _is_copy(f)]
-    if not files: raise StudyError(f"There are no pictures in {', '.join(pictures)}: give files, or folders with {', '.join(SUFFIXES[:4])} and the like.")
-    if style == "csv": print("file,digits,left,top,width,height,confidence,error")
+    if annotated:
+        files = [f for f in files if f == "-" or f.parent.resolve() != annotated.resolve() or not _is_copy(f)]
+    if not files:
+        raise StudyError(
+            f"There are no pictures in {', '.join(pictures)}: give files, or folders with {', '.join(SUFFIXES[:4])} and the like."
+        )
+    if style == "csv":
+        print("file,digits,left,top,width,height,confidence,error")
     failed, written = 0, set()
     quiet = len(files) < 2 or not sys.stderr.isatty()
     for file in track(files, "Reading", console=Console(stderr=True), transient=True, disable=quiet):
         try:
             image = load_image(sys.stdin.buffer.read() if file == "-" else file)
             reading = reader(image)
-            if annotated: _keep(annotate(image, reading), annotated, Path("stdin" if file == "-" else file).stem, written)
-        except StudyError as e: reading, failed = e, failed + 1
+            if annotated:
+                _keep(annotate(image, reading), annotated, Path("stdin" if file == "-" else file).stem, written)
+        except StudyError as e:
+            reading, failed = e, failed + 1
         print(_line(str(file), reading, style), flush=True)
-    if written: print(f"{len(written)} annotated copies are in {annotated}, as NAME-read.png.", file=sys.stderr)
+    if written:
+        print(f"{len(written)} annotated copies are in {annotated}, as NAME-read.png.", file=sys.stderr)
     return failed
 
 
@@ -67,10 +88,13 @@ MARK = ("Software", "digitstudy")  # in the text of a PNG: an annotated copy, wh
 
 
 def _is_copy(path: Path) -> bool:
-    if path.suffix != ".png" or "-read" not in path.stem: return False
+    if path.suffix != ".png" or "-read" not in path.stem:
+        return False
     try:
-        with Image.open(path) as image: return getattr(image, "text", {}).get(MARK[0]) == MARK[1]
-    except OSError: return False
+        with Image.open(path) as image:
+            return getattr(image, "text", {}).get(MARK[0]) == MARK[1]
+    except OSError:
+        return False
 
 
 def _keep(image: Image.Image, folder: Path, stem: str, written: set[Path]):
@@ -84,17 +108,25 @@ def _keep(image: Image.Image, folder: Path, stem: str, written: set[Path]):
         image.save(partial, "PNG", pnginfo=text)
         names = (folder / f"{stem}-read{'' if k == 1 else f'-{k}'}.png" for k in itertools.count(1))
         written.add(next(path for path in names if path not in written and _takes(path, partial)))
-    except OSError as e: raise StudyError(f"A copy could not be written into {folder} ({e}): free some space, or name another folder.") from None
-    finally: partial.unlink(missing_ok=True)
+    except OSError as e:
+        raise StudyError(
+            f"A copy could not be written into {folder} ({e}): free some space, or name another folder."
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _takes(path: Path, partial: Path) -> bool:
     "Put `partial` at `path`, unless somebody's file is there, even one that has just appeared."
-    if _is_copy(path): os.replace(partial, path)
+    if _is_copy(path):
+        os.replace(partial, path)
     else:
-        try: os.link(partial, path)
-        except FileExistsError: return False
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
         except OSError:  # a file system without links
-            if os.path.lexists(path): return False
+            if os.path.lexists(path):
+                return False
             os.rename(partial, path)
     return True

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEAR_ENOUGH', 'ROUND_ENOUGH', 'LIMITS', 'NOT_FOR', 'KINDS', 'save_detector', 'load_checkpoint', 'TwoDetectors',
-           'in_torch', 'export_onnx', 'parts_of', 'join_onnx', 'unfold_onnx', 'answers_of', 'read_data',
+           'in_torch', 'export_onnx', 'parts_of', 'join_onnx', 'unfold_onnx', 'predictions_of', 'read_data',
            'fit_confidence', 'fit_temperature', 'calibrate', 'examples_of', 'write_card', 'watch_on', 'finish_reader',
            'read_all', 'export_checkpoint']
 
@@ -26,50 +26,66 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..core.boxes import FRAME
-from .closeups import CLOSE_SIDE, CloseUps, Committee, DigitClassifier, Tiles
+from .closeups import CROP_SIDE, Crops, Ensemble, DigitClassifier, Tiles
 from ..core.config import StudyError
 from .detector import DigitDetector
-from ..training.metrics import Answers, score
+from ..training.metrics import Predictions, score
 from ..training.progress import save_whole
 from ..reader import Reader, load_detector, load_networks
 from ..reader.calibration import Calibration
-from ..reader.find import Reading, find_numbers, log_softmax, raw_score
+from ..reader.find import Reading, find_numbers, log_softmax, log_odds
 from ..reader.image import load_image
 from ..core.dataset import NO_DIGIT
 from ..data.svhn import PLACES, photo_files
 from .views import held_out
 
 # %% ../../nbs/recognition/03_export.ipynb #3a417c45
-def save_detector(model: DigitDetector | DigitClassifier | Committee, path: Path):
+def save_detector(model: DigitDetector | DigitClassifier | Ensemble, path: Path):
     "The weights of a detector or of a classifier, written whole or not at all."
     save_whole({name: value.cpu() for name, value in model.state_dict().items()}, Path(path))
 
 
 def _as_wide_as(state: dict[str, Tensor]) -> DigitDetector:  # a detector for such weights
     channels = tuple(len(state[f"{part}.weight"]) for part in ("stem.0.0", "stem.1.0", "fine.0.0", "deep.0.0"))
-    blocks = tuple(len({name.split(".")[1] for name in state if name.startswith(f"{part}.") and ".layers." in name}) for part in ("fine", "deep"))
+    blocks = tuple(
+        len({name.split(".")[1] for name in state if name.startswith(f"{part}.") and ".layers." in name})
+        for part in ("fine", "deep")
+    )
     return DigitDetector(channels, blocks)
 
 
-def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier | Committee:
+def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier | Ensemble:
     apart = {}
     for name, value in state.items():
-        if name.startswith("members."): apart.setdefault(int(name.split(".")[1]), {})[name.split(".", 2)[2]] = value
-    if apart: return Committee([_classifier_for(apart[k]) for k in sorted(apart)])
+        if name.startswith("members."):
+            apart.setdefault(int(name.split(".")[1]), {})[name.split(".", 2)[2]] = value
+    if apart:
+        return Ensemble([_classifier_for(apart[k]) for k in sorted(apart)])
     model = DigitClassifier(tuple(len(state[f"see.{k}.0.weight"]) for k in (0, 2, 4)), len(state["compare.0.weight"]))
-    if len(state["answer.weight"]) > NO_DIGIT: model.answer = nn.Conv2d(len(state["compare.0.weight"]), NO_DIGIT + 1, 1)
+    if len(state["answer.weight"]) > NO_DIGIT:
+        model.answer = nn.Conv2d(len(state["compare.0.weight"]), NO_DIGIT + 1, 1)
     return model
 
 
-def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Committee:
+def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Ensemble:
     "The detector, the classifier or the classifiers in a checkpoint, ready to answer."
-    try: state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError: raise StudyError(f"There is no checkpoint {path}.") from None
-    except Exception: raise StudyError(f"{path} is not a whole checkpoint: give the model.pt of a run of the experiment reader.") from None
     try:
-        model = _classifier_for(state) if any(name.endswith("compare.0.weight") for name in state) else _as_wide_as(state)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise StudyError(f"There is no checkpoint {path}.") from None
+    except Exception:
+        raise StudyError(
+            f"{path} is not a whole checkpoint: give the model.pt of a run of the experiment reader."
+        ) from None
+    try:
+        model = (
+            _classifier_for(state) if any(name.endswith("compare.0.weight") for name in state) else _as_wide_as(state)
+        )
         model.load_state_dict(state)
-    except (KeyError, RuntimeError, TypeError, AttributeError): raise StudyError(f"{path} does not hold a digit detector: give the model.pt of a run of the experiment reader.") from None
+    except (KeyError, RuntimeError, TypeError, AttributeError):
+        raise StudyError(
+            f"{path} does not hold a digit detector: give the model.pt of a run of the experiment reader."
+        ) from None
     return model.eval()
 
 
@@ -80,14 +96,18 @@ class TwoDetectors(nn.Module):
         super().__init__()
         self.far, self.near = far, near
 
-    def forward(self, image: Tensor, near: bool = False) -> Tensor: return (self.near if near else self.far)(image)
+    def forward(self, image: Tensor, near: bool = False) -> Tensor:
+        return (self.near if near else self.far)(image)
 
 
 def in_torch(model: nn.Module) -> Callable:
     "A detector as the reader calls it: numpy arrays in and out."
+
     def detect(images: np.ndarray, near: bool = False) -> np.ndarray:
         images = torch.from_numpy(images)
-        with torch.no_grad(): return (model(images, near) if isinstance(model, TwoDetectors) else model(images)).numpy()
+        with torch.no_grad():
+            return (model(images, near) if isinstance(model, TwoDetectors) else model(images)).numpy()
+
     return detect
 
 # %% ../../nbs/recognition/03_export.ipynb #94ad350c
@@ -103,18 +123,34 @@ def export_onnx(
     path, model = Path(path), model.eval().to(memory_format=torch.contiguous_format)
     partial = path.with_suffix(f".{os.getpid()}.onnx")
     close = isinstance(model, DigitClassifier)
-    size, free = ((CLOSE_SIDE, CLOSE_SIDE), (0,)) if close else ((64, 96), (0, 2, 3))
+    size, free = ((CROP_SIDE, CROP_SIDE), (0,)) if close else ((64, 96), (0, 2, 3))
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            torch.onnx.export(model, (torch.zeros(2, 3, *size),), partial, dynamo=True, external_data=False, input_names=["image"], output_names=["logits" if close else "cells"], dynamic_shapes={"image": dict.fromkeys(free, torch.export.Dim.DYNAMIC)}, verbose=False)
+            torch.onnx.export(
+                model,
+                (torch.zeros(2, 3, *size),),
+                partial,
+                dynamo=True,
+                external_data=False,
+                input_names=["image"],
+                output_names=["logits" if close else "cells"],
+                dynamic_shapes={"image": dict.fromkeys(free, torch.export.Dim.DYNAMIC)},
+                verbose=False,
+            )
         theirs, ours = load_detector(partial), in_torch(model)
         worst = max(float(np.abs(theirs(x) - ours(x)).max()) for x in pictures)
-        if not worst < NEAR_ENOUGH: raise StudyError(f"onnxruntime's answers differ from torch's by {worst:.2g}, more than {NEAR_ENOUGH:g}: nothing was written. Try other versions of torch, onnx and onnxruntime.")
+        if not worst < NEAR_ENOUGH:
+            raise StudyError(
+                f"onnxruntime's answers differ from torch's by {worst:.2g}, more than {NEAR_ENOUGH:g}: nothing was written. Try other versions of torch, onnx and onnxruntime."
+            )
         os.replace(partial, path)
-    except ImportError as e: raise StudyError(f"Exporting needs the package {e.name}: pip install 'digitstudy[export]'.") from None
-    except OSError as e: raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
-    finally: partial.unlink(missing_ok=True)
+    except ImportError as e:
+        raise StudyError(f"Exporting needs the package {e.name}: pip install 'digitstudy[export]'.") from None
+    except OSError as e:
+        raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
+    finally:
+        partial.unlink(missing_ok=True)
     return worst
 
 # %% ../../nbs/recognition/03_export.ipynb #c7a4f91d
@@ -124,9 +160,14 @@ ROUND_ENOUGH = 0.3  # of an objectness or a logit, on average, between rounded w
 def _graphs_of(path: Path) -> dict:  # part -> graph; "" for one alone
     from onnx import load
 
-    try: graph = load(str(path)).graph
-    except FileNotFoundError: raise StudyError(f"There is no file {path}.") from None
-    except Exception: raise StudyError(f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote.") from None
+    try:
+        graph = load(str(path)).graph
+    except FileNotFoundError:
+        raise StudyError(f"There is no file {path}.") from None
+    except Exception:
+        raise StudyError(
+            f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote."
+        ) from None
     parts = {}
     while graph.node and graph.node[0].op_type == "If":
         branches = {part.name: part.g for part in graph.node[0].attribute}
@@ -141,24 +182,37 @@ def parts_of(path: Path) -> tuple[str, ...]:
 
 def _graph_of(path: Path, part: str):  # of one network, and what its names begin with
     graphs = _graphs_of(path)
-    if "" in graphs: return graphs[""], ""
-    if part not in graphs: raise StudyError(f"{path} does not hold a network for the look {part!r}: it has {', '.join(graphs)}.")
+    if "" in graphs:
+        return graphs[""], ""
+    if part not in graphs:
+        raise StudyError(f"{path} does not hold a network for the look {part!r}: it has {', '.join(graphs)}.")
     return graphs[part], f"{part}."
 
 
 def _weights_of(graph, prefix: str) -> dict[str, np.ndarray]:  # float32, by the names that they have in torch
     from onnx import numpy_helper
 
-    held = {t.name.removeprefix(prefix): numpy_helper.to_array(t) for t in graph.initializer if t.name.startswith(prefix)}
-    whole = {name.removesuffix(".steps"): held[name] * held[name.removesuffix(".steps") + ".step"] for name in held if name.endswith(".steps")}
-    return {name.removesuffix(".half"): value.astype(np.float32) for name, value in held.items() if not name.endswith((".steps", ".step"))} | whole
+    held = {
+        t.name.removeprefix(prefix): numpy_helper.to_array(t) for t in graph.initializer if t.name.startswith(prefix)
+    }
+    whole = {
+        name.removesuffix(".steps"): held[name] * held[name.removesuffix(".steps") + ".step"]
+        for name in held
+        if name.endswith(".steps")
+    }
+    return {
+        name.removesuffix(".half"): value.astype(np.float32)
+        for name, value in held.items()
+        if not name.endswith((".steps", ".step"))
+    } | whole
 
 
 def _branch(path: Path, part: str):  # a network's graph as one of several
     from onnx import TensorProto, compose, helper, numpy_helper
 
     graph, prefix = _graph_of(path, part)
-    if any(t.name.endswith(".steps") for t in graph.initializer): return graph
+    if any(t.name.endswith(".steps") for t in graph.initializer):
+        return graph
     weights = {f"{part}.{name}": value for name, value in _weights_of(graph, prefix).items() if value.ndim == 4}
     if not prefix:
         image = f"{part}.{graph.input[0].name}"
@@ -170,55 +224,99 @@ def _branch(path: Path, part: str):  # a network's graph as one of several
     kept = [t for t in graph.initializer if t.name.removesuffix(".half") not in weights]
     for name, value in weights.items():
         step = np.maximum(np.abs(value).max((1, 2, 3), keepdims=True), 1e-12) / 127
-        kept += [numpy_helper.from_array(np.rint(value / step).astype(np.int8), f"{name}.steps"), numpy_helper.from_array(step.astype(np.float32), f"{name}.step")]
-        nodes[:0] = [helper.make_node("Cast", [f"{name}.steps"], [f"{name}.wide"], to=TensorProto.FLOAT), helper.make_node("Mul", [f"{name}.wide", f"{name}.step"], [name])]
-    return helper.make_graph(nodes, part, [], [helper.make_tensor_value_info(graph.output[0].name, TensorProto.FLOAT, None)], kept)
+        kept += [
+            numpy_helper.from_array(np.rint(value / step).astype(np.int8), f"{name}.steps"),
+            numpy_helper.from_array(step.astype(np.float32), f"{name}.step"),
+        ]
+        nodes[:0] = [
+            helper.make_node("Cast", [f"{name}.steps"], [f"{name}.wide"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.wide", f"{name}.step"], [name]),
+        ]
+    return helper.make_graph(
+        nodes, part, [], [helper.make_tensor_value_info(graph.output[0].name, TensorProto.FLOAT, None)], kept
+    )
 
 
-def _committee(files: list[Path], part: str):  # several networks' graphs as one: the mean of their logarithms of probabilities
+def _committee(
+    files: list[Path], part: str
+):  # several networks' graphs as one: the mean of their logarithms of probabilities
     from onnx import TensorProto, compose, helper
 
-    nodes, kept, said = [], [], []
+    nodes, kept, pred = [], [], []
     for k, file in enumerate(files):
         graph = compose.add_prefix_graph(_branch(file, part), f"{k}.")
-        for node in graph.node: node.input[:] = ["image" if put == f"{k}.image" else put for put in node.input]
-        said.append(f"{k}.{part}.log")
-        nodes += [*graph.node, helper.make_node("LogSoftmax", [graph.output[0].name], [said[-1]], axis=1)]
+        for node in graph.node:
+            node.input[:] = ["image" if put == f"{k}.image" else put for put in node.input]
+        pred.append(f"{k}.{part}.log")
+        nodes += [*graph.node, helper.make_node("LogSoftmax", [graph.output[0].name], [pred[-1]], axis=1)]
         kept += graph.initializer
-    nodes.append(helper.make_node("Mean", said, [f"{part}.mean"]))
-    return helper.make_graph(nodes, part, [], [helper.make_tensor_value_info(f"{part}.mean", TensorProto.FLOAT, None)], kept)
+    nodes.append(helper.make_node("Mean", pred, [f"{part}.mean"]))
+    return helper.make_graph(
+        nodes, part, [], [helper.make_tensor_value_info(f"{part}.mean", TensorProto.FLOAT, None)], kept
+    )
 
 
 def join_onnx(
-    parts: dict[str, Path | list[Path]],  # "far", "near" and perhaps "close": an ONNX file of each network, or one that holds it among others; a list of several classifiers, which become one (`Committee`)
+    parts: dict[
+        str, Path | list[Path]
+    ],  # "far", "near" and perhaps "close": an ONNX file of each network, or one that holds it among others; a list of several classifiers, which become one (`Ensemble`)
     path: Path,  # the file to write
     pictures: list[np.ndarray],  # float32 `[n, 3, h, w]` each: what they are compared on
-    closeups: np.ndarray | None = None,  # float32 `[n, 3, CLOSE_SIDE, CLOSE_SIDE]`: what the classifier is compared on
+    closeups: np.ndarray | None = None,  # float32 `[n, 3, CROP_SIDE, CROP_SIDE]`: what the classifier is compared on
 ) -> float:  # how far they are from what they were, on average; of the worst
     "Write several networks as one file, with a switch for each but the first. Weights are rounded to 127 steps of a size of its own for each channel; onnxruntime widens them as it loads them: a quarter of the size, and as fast."
     partial = Path(path).with_suffix(f".{os.getpid()}.onnx")
     try:
         from onnx import TensorProto, helper, load, save
 
-        like, inputs = load(str(parts["far"])), [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "height", "width"])]
+        like, inputs = (
+            load(str(parts["far"])),
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "height", "width"])],
+        )
         graph = _branch(parts["far"], "far")
         for part in [part for part in ("near", "close") if part in parts]:
-            choice = helper.make_node("If", [part], [f"{part}.or"], then_branch=(_committee if isinstance(parts[part], list) else _branch)(parts[part], part), else_branch=graph)
-            graph = helper.make_graph([choice], f"{part} or else", [], [helper.make_tensor_value_info(f"{part}.or", TensorProto.FLOAT, None)])
+            choice = helper.make_node(
+                "If",
+                [part],
+                [f"{part}.or"],
+                then_branch=(_committee if isinstance(parts[part], list) else _branch)(parts[part], part),
+                else_branch=graph,
+            )
+            graph = helper.make_graph(
+                [choice], f"{part} or else", [], [helper.make_tensor_value_info(f"{part}.or", TensorProto.FLOAT, None)]
+            )
             inputs.append(helper.make_tensor_value_info(part, TensorProto.BOOL, []))
         graph.input.extend(inputs)
         save(helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version), str(partial))
-        (detect, classify), alone = load_networks(partial), {part: load_detector(parts[part]) for part in ("far", "near")}
-        worst = max(float(np.abs(detect(x, part == "near") - alone[part](x, part == "near")).mean()) for x in pictures for part in alone)
+        (detect, classify), alone = (
+            load_networks(partial),
+            {part: load_detector(parts[part]) for part in ("far", "near")},
+        )
+        worst = max(
+            float(np.abs(detect(x, part == "near") - alone[part](x, part == "near")).mean())
+            for x in pictures
+            for part in alone
+        )
         if classify:
-            members = [close or only for only, close in map(load_networks, parts["close"] if isinstance(parts["close"], list) else [parts["close"]])]  # of a file with others, or of its own
+            members = [
+                close or only
+                for only, close in map(
+                    load_networks, parts["close"] if isinstance(parts["close"], list) else [parts["close"]]
+                )
+            ]  # of a file with others, or of its own
             told = np.mean([log_softmax(member(closeups)) for member in members], 0)
             worst = max(worst, float(np.abs(log_softmax(classify(closeups)) - log_softmax(told)).mean()))
-        if not worst < ROUND_ENOUGH: raise StudyError(f"With rounded weights the networks' answers differ by {worst:.2g} on average, more than {ROUND_ENOUGH:g}: nothing was written.")
+        if not worst < ROUND_ENOUGH:
+            raise StudyError(
+                f"With rounded weights the networks' answers differ by {worst:.2g} on average, more than {ROUND_ENOUGH:g}: nothing was written."
+            )
         os.replace(partial, path)
-    except ImportError as e: raise StudyError(f"Exporting needs the package {e.name}: pip install 'digitstudy[export]'.") from None
-    except OSError as e: raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
-    finally: partial.unlink(missing_ok=True)
+    except ImportError as e:
+        raise StudyError(f"Exporting needs the package {e.name}: pip install 'digitstudy[export]'.") from None
+    except OSError as e:
+        raise StudyError(f"{path} could not be written ({e}): free some space, or name another folder.") from None
+    finally:
+        partial.unlink(missing_ok=True)
     return worst
 
 # %% ../../nbs/recognition/03_export.ipynb #bad1cb81
@@ -227,58 +325,90 @@ def unfold_onnx(
     path: Path,  # of a file that `export_onnx` or `join_onnx` wrote
     images: Tensor,  # uint8 `[n, 3, h, w]`, such as it will be trained on
     part: str = "far",  # of several networks in one file: the detector for whole pictures, the one for what is seen from near by, "near", or what tells digits apart, "close"
-) -> DigitDetector | DigitClassifier | Committee:
+) -> DigitDetector | DigitClassifier | Ensemble:
     "A network in an ONNX file, with batch norms again, ready to be trained on."
     try:
         graph, prefix = _graph_of(path, part)
         model = _members_of(graph, prefix)
-    except ImportError as e: raise StudyError(f"Going on from an ONNX file needs the package {e.name}: pip install 'digitstudy[export]'.") from None
-    except StudyError: raise
-    except Exception: raise StudyError(f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote.") from None
-    def settle(norm: nn.BatchNorm2d, seen: tuple[Tensor, ...]):
+    except ImportError as e:
+        raise StudyError(
+            f"Going on from an ONNX file needs the package {e.name}: pip install 'digitstudy[export]'."
+        ) from None
+    except StudyError:
+        raise
+    except Exception:
+        raise StudyError(
+            f"{path} does not hold a digit detector: give a file that `digitstudy export` wrote."
+        ) from None
+
+    def refit_norm(norm: nn.BatchNorm2d, seen: tuple[Tensor, ...]):
         var, mean = torch.var_mean(seen[0].float(), (0, 2, 3), correction=0)
         norm.running_mean, norm.running_var = mean, var
         norm.weight.copy_((var + norm.eps).sqrt())
         norm.bias.add_(mean)
-    hooks = [layer.register_forward_pre_hook(settle) for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+    hooks = [
+        layer.register_forward_pre_hook(refit_norm) for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)
+    ]
     model(images)
-    for hook in hooks: hook.remove()
+    for hook in hooks:
+        hook.remove()
     return model
 
 
-def _members_of(graph, prefix: str, which: str = "") -> DigitDetector | DigitClassifier | Committee:  # `which`: "0.1." is the second member of the first
+def _members_of(
+    graph, prefix: str, which: str = ""
+) -> DigitDetector | DigitClassifier | Ensemble:  # `which`: "0.1." is the second member of the first
     firsts = {t.name.removeprefix(which).split(".")[0] for t in graph.initializer if t.name.startswith(which)}
     apart = sorted(int(first) for first in firsts if first.isdigit())
-    return Committee([_members_of(graph, prefix, f"{which}{k}.") for k in apart]) if apart else _unfolded(graph, which + prefix)
+    return (
+        Ensemble([_members_of(graph, prefix, f"{which}{k}.") for k in apart])
+        if apart
+        else _unfolded(graph, which + prefix)
+    )
 
 
 def _unfolded(graph, prefix: str) -> DigitDetector | DigitClassifier:  # with its weights, and norms that only add
     held = {name: torch.from_numpy(value) for name, value in _weights_of(graph, prefix).items()}
-    convolutions = [[put.removeprefix(prefix) for put in node.input] for node in graph.node if node.op_type == "Conv" and len(node.input) > 2]
+    convolutions = [
+        [put.removeprefix(prefix) for put in node.input]
+        for node in graph.node
+        if node.op_type == "Conv" and len(node.input) > 2
+    ]
     biases = {weight: held[bias] for _, weight, bias in convolutions if weight in held}  # none where it is 0
     model = (_classifier_for(held) if "compare.0.weight" in held else _as_wide_as(held)).eval()
     for name, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d): layer.weight.copy_(held[f"{name}.weight"])
-        if isinstance(layer, nn.BatchNorm2d): layer.bias.copy_(biases.get(f"{name.rpartition('.')[0]}.0.weight", layer.bias))
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.copy_(held[f"{name}.weight"])
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.bias.copy_(biases.get(f"{name.rpartition('.')[0]}.0.weight", layer.bias))
     model.answer.bias.copy_(biases.get("answer.weight", torch.zeros_like(model.answer.bias)))
     return model
 
 # %% ../../nbs/recognition/03_export.ipynb #6d7823e6
-def answers_of(
+def predictions_of(
     readings: list[Reading],
     sizes: list[tuple[int, int]],  # width and height of each picture
     digits: Tensor,  # int64 `[n, 6]`, the truth
     boxes: Tensor,  # float32 `[n, 4]`, in frame pixels
-) -> Answers:
+) -> Predictions:
     "What was read, beside the truth. More digits than six positions hold are never right."
-    said, placed = torch.full((len(readings), PLACES), NO_DIGIT), torch.zeros(len(readings), 4)
+    pred, placed = torch.full((len(readings), PLACES), NO_DIGIT), torch.zeros(len(readings), 4)
     for k, (reading, (width, height)) in enumerate(zip(readings, sizes)):
-        if not reading: continue
+        if not reading:
+            continue
         text = reading.digits if len(reading.digits) <= PLACES else ""
-        said[k, : len(text)] = torch.tensor([int(c) for c in text], dtype=torch.int64)
+        pred[k, : len(text)] = torch.tensor([int(c) for c in text], dtype=torch.int64)
         left, top, wide, high = reading.box
-        placed[k] = torch.tensor([(left + wide / 2) / width * FRAME[1], (top + high / 2) / height * FRAME[0], wide / width * FRAME[1], high / height * FRAME[0]])
-    return Answers(said, digits, torch.tensor([r.confidence for r in readings]), placed, boxes)
+        placed[k] = torch.tensor(
+            [
+                (left + wide / 2) / width * FRAME[1],
+                (top + high / 2) / height * FRAME[0],
+                wide / width * FRAME[1],
+                high / height * FRAME[0],
+            ]
+        )
+    return Predictions(pred, digits, torch.tensor([r.confidence for r in readings]), placed, boxes)
 
 
 def read_data(
@@ -286,18 +416,23 @@ def read_data(
     data,  # a data set with `batch`
     first: int,  # how many of its examples
     progress: str = "",  # a title; "": silent
-) -> Answers:
+) -> Predictions:
     "What a reader says of the first examples of a data set."
     from tqdm.auto import tqdm
 
     readings, sizes, truth = [], [], []
-    for index in tqdm(torch.arange(min(first, len(data)), device=data.device).split(16), desc=progress, unit="x16", disable=not progress):
+    for index in tqdm(
+        torch.arange(min(first, len(data)), device=data.device).split(16),
+        desc=progress,
+        unit="x16",
+        disable=not progress,
+    ):
         images, digits, boxes = data.batch(index)
         for image in images.permute(0, 2, 3, 1).cpu().numpy():
             readings.append(reader(image))
             sizes.append((image.shape[1], image.shape[0]))
         truth.append((digits.cpu(), boxes.cpu()))
-    return answers_of(readings, sizes, *(torch.cat(part) for part in zip(*truth)))
+    return predictions_of(readings, sizes, *(torch.cat(part) for part in zip(*truth)))
 
 # %% ../../nbs/recognition/03_export.ipynb #1497a5ee
 def fit_confidence(
@@ -311,7 +446,8 @@ def fit_confidence(
         gradient = x.T @ (p - y) + 0.1 * (beta - [1, 0])
         step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 0.1 * np.eye(2), gradient)
         beta = beta - step.clip(-1, 1)
-        if np.abs(step).max() < 1e-9: break
+        if np.abs(step).max() < 1e-9:
+            break
     return float(beta[0]), float(beta[1])
 
 
@@ -334,13 +470,14 @@ def calibrate(
     scores, right, logits, digits = [], [], [], []
     for image, text in examples:
         for number in find_numbers(detect, Image.fromarray(image), classify=classify):
-            said = number.logits.argmax(1)
-            scores.append(raw_score(number))
-            right.append("".join(map(str, said)) == text)
-            if len(said) == len(text):  # else it is not known which digit is which
+            pred = number.logits.argmax(1)
+            scores.append(log_odds(number))
+            right.append("".join(map(str, pred)) == text)
+            if len(pred) == len(text):  # else it is not known which digit is which
                 logits.append(number.logits)
                 digits.append([int(c) for c in text])
-    if not scores: return Calibration()
+    if not scores:
+        return Calibration()
     temperature = fit_temperature(np.concatenate(logits), np.concatenate(digits)) if logits else 1.0
     return Calibration(*fit_confidence(np.array(scores), np.array(right)), temperature, least=0.05)
 
@@ -349,7 +486,10 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
     "Pictures of a data set as arrays `[h, w, 3]`, with their numbers as text."
     for i in range(min(first, len(data))):
         example = data[i]
-        yield example.image.permute(1, 2, 0).contiguous().cpu().numpy(), "".join(str(d) for d in example.digits.tolist() if d != NO_DIGIT)
+        yield (
+            example.image.permute(1, 2, 0).contiguous().cpu().numpy(),
+            "".join(str(d) for d in example.digits.tolist() if d != NO_DIGIT),
+        )
 
 # %% ../../nbs/recognition/03_export.ipynb #526878d7
 LIMITS = [
@@ -368,7 +508,9 @@ def write_card(
     record: dict,  # of the training: experiment, profile, seed, parameters, data, environment, cost, scores; {} if there is none
 ) -> Path:
     "Write the card of a model."
-    scores = {name: {k: v for k, v in s.items() if isinstance(v, int | float)} for name, s in record.get("scores", {}).items()}
+    scores = {
+        name: {k: v for k, v in s.items() if isinstance(v, int | float)} for name, s in record.get("scores", {}).items()
+    }
     card = {
         "what": "Finds, reads and places a number in a picture.", "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size,
         "calibration": asdict(calibration), "trained": {k: record[k] for k in ("experiment", "profile", "seed", "parameters", "data", "model", "environment", "cost") if k in record},
@@ -380,7 +522,9 @@ def write_card(
         os.replace(partial, path.with_suffix(".json"))
     except OSError as e:
         partial.unlink(missing_ok=True)
-        raise StudyError(f"{path.with_suffix('.json')} could not be written ({e}): free some space, or name another folder.") from None
+        raise StudyError(
+            f"{path.with_suffix('.json')} could not be written ({e}): free some space, or name another folder."
+        ) from None
     return path.with_suffix(".json")
 
 # %% ../../nbs/recognition/03_export.ipynb #9e550bcf
@@ -394,41 +538,62 @@ def watch_on(
     far: Callable | None = None,  # looks at whole pictures, if what is trained looks from near by alone
 ) -> Callable:  # for `train_detector`
     "A check of a detector while it is trained: a reader that uses it is tried on validation pictures."
+
     def check(detector: DigitDetector) -> dict[str, dict]:
         own = in_torch(detector.to("cpu"))
         reader = Reader((lambda images, near: (own if near else far)(images)) if far else own)
         scores = {kind: score(read_data(reader, valid[kind], first)) for kind in KINDS}
         detector.to(device)
-        return {f"valid {kind}": {k: v for k, v in measures.items() if not isinstance(v, list)} for kind, measures in scores.items()}
+        return {
+            f"valid {kind}": {k: v for k, v in measures.items() if not isinstance(v, list)}
+            for kind, measures in scores.items()
+        }
+
     return check
 
 
 def finish_reader(
-    model: DigitDetector | DigitClassifier | Committee,
+    model: DigitDetector | DigitClassifier | Ensemble,
     folder: Path,  # reader.onnx is written here
     valid: dict,
     first: int,
     threads: int = 1,
-    far: Path | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
+    far: Path
+    | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
 ) -> Reader:
     "Export and calibrate a trained detector or classifier."
     onnx = Path(folder) / "reader.onnx"
     _export(model.to("cpu"), onnx, valid, far)
     detect, classify = load_networks(onnx, threads)
-    return Reader(detect, calibrate(detect, (example for kind in KINDS for example in examples_of(valid[kind], first)), classify), classify=classify)
+    return Reader(
+        detect,
+        calibrate(detect, (example for kind in KINDS for example in examples_of(valid[kind], first)), classify),
+        classify=classify,
+    )
 
 
-def _export(model: DigitDetector | DigitClassifier | Committee, path: Path, valid: dict, far: Path | None) -> float:
+def _export(model: DigitDetector | DigitClassifier | Ensemble, path: Path, valid: dict, far: Path | None) -> float:
     pictures = [valid[kind].batch(torch.arange(2)).image.float().numpy() for kind in KINDS]
-    members = [*model.members] if isinstance(model, Committee) else [model]
+    members = [*model.members] if isinstance(model, Ensemble) else [model]
     close = isinstance(members[0], DigitClassifier)
-    if close and (not far or "near" not in parts_of(far)): raise StudyError("A classifier of close-ups needs the file of two detectors that find digits: name it with --far.")
-    if not far: return export_onnx(model, path, pictures)
-    digits = CloseUps({"canvases": Tiles(valid["canvases"].bank)}, {"canvases": 1.0}, split="valid").batch(torch.arange(64)).image.float().numpy()
+    if close and (not far or "near" not in parts_of(far)):
+        raise StudyError(
+            "A classifier of close-ups needs the file of two detectors that find digits: name it with --far."
+        )
+    if not far:
+        return export_onnx(model, path, pictures)
+    digits = (
+        Crops({"canvases": Tiles(valid["canvases"].bank)}, {"canvases": 1.0}, split="valid")
+        .batch(torch.arange(64))
+        .image.float()
+        .numpy()
+    )
     with tempfile.TemporaryDirectory() as folder:
         alone = [Path(folder) / f"{k}.onnx" for k in range(len(members))]
         worst = max(export_onnx(member, file, [digits] if close else pictures) for member, file in zip(members, alone))
-        parts = dict.fromkeys(("far", *parts_of(far)), far) | ({"close": alone if len(alone) > 1 else alone[0]} if close else {"near": alone[0]})
+        parts = dict.fromkeys(("far", *parts_of(far)), far) | (
+            {"close": alone if len(alone) > 1 else alone[0]} if close else {"near": alone[0]}
+        )
         return max(worst, join_onnx(parts, path, pictures, digits))
 
 
@@ -436,28 +601,37 @@ def read_all(
     reader: Reader,
     data: dict,  # name -> data set; one named "photos" is read from the photographs' own files
     first: int,
-) -> dict[str, Answers]:
+) -> dict[str, Predictions]:
     "What a reader says of the first examples of each data set, and of all photographs."
-    said = {name: read_data(reader, d, first) for name, d in data.items() if name != "photos"}
+    pred = {name: read_data(reader, d, first) for name, d in data.items() if name != "photos"}
     if "photos" in data:
         files = list(photo_files().values())
-        said["photos"] = answers_of([reader(file) for file in files], [load_image(file).size for file in files], data["photos"].digits, data["photos"].box)
-    return said
+        pred["photos"] = predictions_of(
+            [reader(file) for file in files],
+            [load_image(file).size for file in files],
+            data["photos"].digits,
+            data["photos"].box,
+        )
+    return pred
 
 # %% ../../nbs/recognition/03_export.ipynb #5ab023fc
 def export_checkpoint(
     checkpoint: Path,
     onnx: Path,
     examples: int = 100,  # pictures of each kind that confidences are calibrated on
-    far: Path | None = None,  # the ONNX file of what looks before it does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
+    far: Path
+    | None = None,  # the ONNX file of what looks before it does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
 ) -> str:  # what was done, in a sentence
     "ONNX file and card of a checkpoint; confidences are calibrated on pictures of canvases, paper and house numbers made of validation digits and fonts."
     model, onnx = load_checkpoint(checkpoint), Path(onnx)
-    if onnx.suffix != ".onnx": raise StudyError(f"{onnx} must end in .onnx.")
+    if onnx.suffix != ".onnx":
+        raise StudyError(f"{onnx} must end in .onnx.")
     kinds = held_out("valid", examples)
     worst = _export(model, onnx, kinds, far)
     detect, classify = load_networks(onnx)
-    calibration = calibrate(detect, (example for kind in KINDS for example in examples_of(kinds[kind], examples)), classify)
+    calibration = calibrate(
+        detect, (example for kind in KINDS for example in examples_of(kinds[kind], examples)), classify
+    )
     beside = Path(checkpoint).with_name("record.json")
     record = json.loads(beside.read_text()) if beside.is_file() else {}
     card = write_card(onnx, calibration, record)

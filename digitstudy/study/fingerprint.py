@@ -63,11 +63,16 @@ def namespace(code: str, module: str) -> dict:  # name -> (module, name) of an i
 # %% ../../nbs/study/01_fingerprint.ipynb #a6507f71
 def _local(node: ast.AST) -> dict[str, int]:
     "The names that a definition gives a meaning of its own, numbered as they come."
-    names = [n.arg if isinstance(n, ast.arg) else n.id for n in ast.walk(node) if isinstance(n, ast.arg) or isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    names = [
+        n.arg if isinstance(n, ast.arg) else n.id
+        for n in ast.walk(node)
+        if isinstance(n, ast.arg) or isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
-def _digest(what) -> str: return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
+def _digest(what) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 class Code:
@@ -81,49 +86,74 @@ class Code:
         "The namespace of a module."
         if module not in self.spaces:
             path = self.folder / f"{module.replace('.', '/')}.py"
-            if not path.is_file(): path = path.with_suffix("") / "__init__.py"
+            if not path.is_file():
+                path = path.with_suffix("") / "__init__.py"
             self.spaces[module] = namespace(path.read_text(), module)
         return self.spaces[module]
 
     def find(self, module: str, name: str) -> tuple[str, str] | None:
         "Where what `name` means in `module` is defined; None: not in this package."
         meant = self.space(module).get(name)
-        if meant is None: return None
+        if meant is None:
+            return None
         return self.find(*meant) if isinstance(meant[0], str) else (module, name)
 
     def hash(self, module: str, name: str) -> str:
         "The hash of a definition: the same wherever it stands and whatever it is called."
-        if module.startswith(self.aside): return "aside"
+        if module.startswith(self.aside):
+            return "aside"
         if module in self.pinned and f"{module}.{name}" != self.pinned[module]:
             return self.hash(*self.pinned[module].rsplit(".", 1))
-        if (module, name) in self.open[-1:]: return "itself"
+        if (module, name) in self.open[-1:]:
+            return "itself"
         if (module, name) in self.open:
-            raise StudyError(f"{module}.{name} and {'.'.join(self.open[-1])} use each other: make one of them, so that a hash can be made.")
+            raise StudyError(
+                f"{module}.{name} and {'.'.join(self.open[-1])} use each other: make one of them, so that a hash can be made."
+            )
         if (module, name) not in self.hashes:
             node, place = self.space(module)[name]
-            if isinstance(node, ast.AnnAssign): node = ast.Assign([node.target], node.value)  # a type decides nothing
+            if isinstance(node, ast.AnnAssign):
+                node = ast.Assign([node.target], node.value)  # a type decides nothing
             self.open.append((module, name))
             self.uses[module, name] = set()
-            try: self.hashes[module, name] = _digest((self.canonical(node, module, _local(node), top=True), place))
-            finally: self.open.pop()
+            try:
+                self.hashes[module, name] = _digest((self.canonical(node, module, _local(node), top=True), place))
+            finally:
+                self.open.pop()
         return self.hashes[module, name]
 
     def canonical(self, node, module: str, own: dict[str, int], top: bool = False):
         "Parsed code as nested tuples: blind to docstrings, annotations, decorators, imports and what local names are called."
-        if isinstance(node, list): return tuple(self.canonical(n, module, own) for n in node if not isinstance(n, ast.Import | ast.ImportFrom))
-        if not isinstance(node, ast.AST): return repr(node)
+        if isinstance(node, list):
+            return tuple(self.canonical(n, module, own) for n in node if not isinstance(n, ast.Import | ast.ImportFrom))
+        if not isinstance(node, ast.AST):
+            return repr(node)
         called = getattr(getattr(node, "func", None), "id", None)
-        if called and called not in own and (place := self.find(module, called)) and place[0].startswith(self.aside): return "aside"
-        if isinstance(node, ast.Name | ast.arg) and (name := getattr(node, "id", None) or node.arg) in own: return "local", own[name]
+        if called and called not in own and (place := self.find(module, called)) and place[0].startswith(self.aside):
+            return "aside"
+        if isinstance(node, ast.Name | ast.arg) and (name := getattr(node, "id", None) or node.arg) in own:
+            return "local", own[name]
         if isinstance(node, ast.Name) and (place := self.find(module, node.id)) is not None:
-            if place != self.open[-1]: self.uses[self.open[-1]].add(place)
+            if place != self.open[-1]:
+                self.uses[self.open[-1]].add(place)
             return "definition", self.hash(*place)
         parts = dict(ast.iter_fields(node))
-        hidden = {"ctx", "kind", "type_comment", "annotation", "returns", "decorator_list", "type_params"} | ({"name", "targets", "target"} if top else set())
+        hidden = {"ctx", "kind", "type_comment", "annotation", "returns", "decorator_list", "type_params"} | (
+            {"name", "targets", "target"} if top else set()
+        )
         body = parts.get("body")
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(getattr(body[0].value, "value", None), str)
+        ):
             parts["body"] = body[1:]
-        parts = [(name, self.canonical(value, module, own)) for name, value in parts.items() if value not in (None, []) and name not in hidden]
+        parts = [
+            (name, self.canonical(value, module, own))
+            for name, value in parts.items()
+            if value not in (None, []) and name not in hidden
+        ]
         return type(node).__name__, *parts
 
     def reached(self, roots: set[tuple[str, str]]) -> dict[str, str]:  # wing.module.name -> hash
@@ -131,14 +161,19 @@ class Code:
         todo, found = sorted(roots), {}
         while todo:
             place = todo.pop()
-            if ".".join(place) in found or place[0].startswith(self.aside): continue
+            if ".".join(place) in found or place[0].startswith(self.aside):
+                continue
             found[".".join(place)] = self.hash(*place)
             todo += self.uses.get(place, ())
         return dict(sorted(found.items()))
 
 # %% ../../nbs/study/01_fingerprint.ipynb #6c5c89d7
 def _statements(code: str) -> list[ast.stmt]:  # of a notebook
-    return [n for n in ast.parse(code).body if not isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)]
+    return [
+        n
+        for n in ast.parse(code).body
+        if not isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+    ]
 
 
 def _methods(code: Code, used: set[str]) -> set[tuple[str, str]]:
@@ -148,7 +183,8 @@ def _methods(code: Code, used: set[str]) -> set[tuple[str, str]]:
     todo, seen, found = [*used, "__init__"], set(), set()
     while todo:
         name = todo.pop()
-        if name in seen or name not in functions: continue
+        if name in seen or name not in functions:
+            continue
         seen.add(name)
         named = [n for n in ast.walk(functions[name]) if isinstance(n, ast.Name | ast.Attribute)]
         todo += [n.attr if isinstance(n, ast.Attribute) else n.id for n in named]
@@ -163,16 +199,25 @@ def notebook_fingerprint(
     "What the code says of the results of a notebook."
     code.spaces[NOTEBOOK], top = namespace(source, NOTEBOOK), (NOTEBOOK, "")
     for cache in (code.hashes, code.uses):
-        for place in [p for p in cache if p[0] == NOTEBOOK]: del cache[place]  # another notebook's
+        for place in [p for p in cache if p[0] == NOTEBOOK]:
+            del cache[place]  # another notebook's
     statements = _statements(source)
     own = {name: k for name, k in _local(ast.Module(statements, [])).items() if name not in code.spaces[NOTEBOOK]}
     code.open, code.uses[top] = [top], set()
     said = code.canonical(statements, NOTEBOOK, own)
-    used = {n.attr for s in statements for n in ast.walk(s) if isinstance(n, ast.Attribute)} | {name for _, name in code.uses[top]}
+    used = {n.attr for s in statements for n in ast.walk(s) if isinstance(n, ast.Attribute)} | {
+        name for _, name in code.uses[top]
+    }
     methods = _methods(code, used)
     run = sorted(code.hash(*place) for place in methods)
     code.open = []
-    blind = Code(code.folder, ("",), {})  # to which all definitions are alike: what is left are the notebook's own words
+    blind = Code(
+        code.folder, ("",), {}
+    )  # to which all definitions are alike: what is left are the notebook's own words
     blind.spaces, blind.open, blind.uses = code.spaces, [top], {top: set()}
     words = blind.canonical(statements, NOTEBOOK, own)
-    return {"whole": _digest((said, run)), "notebook": _digest(words), "definitions": code.reached(code.uses[top] | methods)}
+    return {
+        "whole": _digest((said, run)),
+        "notebook": _digest(words),
+        "definitions": code.reached(code.uses[top] | methods),
+    }

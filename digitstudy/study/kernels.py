@@ -27,7 +27,8 @@ PRELOADED = (
 def preload(threads: int = 1):
     "Load what experiments use, for processes that compute with `threads` threads each."
     os.environ.update(MPLBACKEND="module://matplotlib_inline.backend_inline", OMP_NUM_THREADS=str(threads))
-    for name in PRELOADED: import_module(name)
+    for name in PRELOADED:
+        import_module(name)
 
 # %% ../../nbs/study/04_kernels.ipynb #e918fa28
 class WaitingKernel:
@@ -54,42 +55,56 @@ class WaitingKernel:
     def poll(self) -> int | None:
         "The exit code; None while it lives."
         if self.returncode is None:
-            try: pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError: pid, status = self.pid, 0
-            if pid: self.returncode = os.waitstatus_to_exitcode(status)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def wait(self) -> int:
         "Wait for its end."
-        if self.returncode is None: self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.returncode
 
     def send_signal(self, number: int):
-        if self.poll() is None: os.kill(self.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
-    def terminate(self): self.send_signal(signal.SIGTERM)
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
 
-    def kill(self): self.send_signal(signal.SIGKILL)
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 def _become_kernel(wire: socket.socket):
     try:
         os.setsid()
-        for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         told = b"".join(iter(lambda: wire.recv(65536), b""))
-        if not told: os._exit(0)
+        if not told:
+            os._exit(0)
         told = json.loads(told)
         os.environ.clear()
         os.environ.update(told["environment"])
         os.chdir(told["folder"])
         nowhere = os.open(os.devnull, os.O_RDWR)  # what a notebook prints goes another way
-        for stream in (0, 1, 2): os.dup2(nowhere, stream)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
         from ipykernel.kernelapp import IPKernelApp
 
         given = told["command"][told["command"].index("-f") :]
-        IPKernelApp.launch_instance(argv=[*given, f"--IPKernelApp.parent_handle={os.getppid()}", "--log-level=40"])  # ends with it
-    except SystemExit: pass
-    finally: os._exit(0)
+        IPKernelApp.launch_instance(
+            argv=[*given, f"--IPKernelApp.parent_handle={os.getppid()}", "--log-level=40"]
+        )  # ends with it
+    except SystemExit:
+        pass
+    finally:
+        os._exit(0)
 
 # %% ../../nbs/study/04_kernels.ipynb #81f2b393
 def forked_from(kernel: WaitingKernel) -> type[AsyncKernelManager]:
@@ -97,10 +112,12 @@ def forked_from(kernel: WaitingKernel) -> type[AsyncKernelManager]:
 
     class ForkedKernelManager(AsyncKernelManager):
         @default("transport")
-        def _sockets(self) -> str: return "ipc"  # kernels that start at the same moment take each other's TCP ports
+        def _sockets(self) -> str:
+            return "ipc"  # kernels that start at the same moment take each other's TCP ports
 
         @default("ip")
-        def _place(self) -> str: return str(Path(tempfile.gettempdir()) / f"digitstudy-{kernel.pid}")  # of the sockets
+        def _place(self) -> str:
+            return str(Path(tempfile.gettempdir()) / f"digitstudy-{kernel.pid}")  # of the sockets
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options):
             kernel.start(kernel_cmd, options["env"], options.get("cwd") or os.getcwd())

@@ -27,22 +27,38 @@ PACKAGES = ("digitstudy", "torch", "fastai", "numpy", "pandas", "papermill", "nb
 
 
 def _version(package: str) -> str | None:
-    try: return version(package)
-    except PackageNotFoundError: return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:
-    try: lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError: lines = []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor() or platform.machine())
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
 
 
 @functools.cache
 def revision() -> str | None:
     "The code's git revision, with a + where files of the package or the notebooks differ from it; outside a checkout what `DIGITSTUDY_REVISION` names, or None."
-    def git(*words): return subprocess.run(["git", "-C", str(study_home()), *words], capture_output=True, text=True, check=True).stdout.strip()
-    try: return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "digitstudy", "nbs", "settings.ini") else "")
-    except (OSError, subprocess.CalledProcessError, StudyError): return os.environ.get("DIGITSTUDY_REVISION")
+
+    def git(*words):
+        return subprocess.run(
+            ["git", "-C", str(study_home()), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if git("status", "--porcelain", "--", "digitstudy", "nbs", "settings.ini") else ""
+        )
+    except (OSError, subprocess.CalledProcessError, StudyError):
+        return os.environ.get("DIGITSTUDY_REVISION")
 
 
 def environment(
@@ -65,11 +81,16 @@ def environment(
         "revision": revision(),
     }
 
+
 def peak_memory() -> int | None:
     "The most memory that this process has held so far, in MB; None where the system does not say."
-    try: import resource
-    except ImportError: return None
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if platform.system() == "Darwin" else 2**10))
+    try:
+        import resource
+    except ImportError:
+        return None
+    return round(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if platform.system() == "Darwin" else 2**10)
+    )
 
 # %% ../../nbs/study/00_records.ipynb #bf696157
 RECORD_VERSION = 1
@@ -109,14 +130,25 @@ def read_record(
 ) -> Record:
     "The record in `folder`."
     path = Path(folder) / "record.json"
-    try: raw = json.loads(path.read_text())
-    except FileNotFoundError: raise StudyError(f"There is no record in {folder}.") from None
-    except (OSError, ValueError) as e: raise StudyError(f"{path} is not a whole record ({e}): delete its folder and run the experiment again.") from None
+    try:
+        raw = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise StudyError(f"There is no record in {folder}.") from None
+    except (OSError, ValueError) as e:
+        raise StudyError(
+            f"{path} is not a whole record ({e}): delete its folder and run the experiment again."
+        ) from None
     made_by = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(made_by, int) and made_by > RECORD_VERSION:
-        raise StudyError(f"{path} was written by a newer digitstudy (record version {made_by}, this one knows {RECORD_VERSION}): update the package.")
-    try: return Record(**raw)
-    except TypeError as e: raise StudyError(f"{path} is not a whole record ({str(e).replace('Record.__init__() ', '')}): delete its folder and run the experiment again.") from None
+        raise StudyError(
+            f"{path} was written by a newer digitstudy (record version {made_by}, this one knows {RECORD_VERSION}): update the package."
+        )
+    try:
+        return Record(**raw)
+    except TypeError as e:
+        raise StudyError(
+            f"{path} is not a whole record ({str(e).replace('Record.__init__() ', '')}): delete its folder and run the experiment again."
+        ) from None
 
 
 def write_record(record: Record, folder: Path):
@@ -132,12 +164,18 @@ def publish(
     old = final.with_name(f".{final.name}.{os.getpid()}.old")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists(): os.replace(final, old)
-        try: os.replace(work, final)
+        if final.exists():
+            os.replace(final, old)
+        try:
+            os.replace(work, final)
         except OSError:
-            if old.exists(): os.replace(old, final)
+            if old.exists():
+                os.replace(old, final)
             raise
-    except OSError as e: raise StudyError(f"The record could not be put in {final} ({e.strerror}); it is whole in {work}: make room, and move it there.") from None
+    except OSError as e:
+        raise StudyError(
+            f"The record could not be put in {final} ({e.strerror}); it is whole in {work}: make room, and move it there."
+        ) from None
     shutil.rmtree(old, ignore_errors=True)
     return final
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAST_SEED', 'catalogue', 'notebook_of', 'code_cells', 'parameters_of', 'check_parameters', 'check_setting',
-           'parse_parameter', 'given_parameters', 'notebook_source', 'fingerprint', 'what_changed', 'reports_home',
-           'settle', 'hold', 'RunFolder', 'publish_run', 'why_run']
+           'parse_parameter', 'notebook_parameters', 'notebook_source', 'fingerprint', 'what_changed', 'reports_home',
+           'resolve_parameters', 'acquire_lock', 'RunFolder', 'publish_run', 'stale_reason']
 
 # %% ../../nbs/study/01_registry.ipynb #41c14bf5
 import ast
@@ -20,7 +20,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..core.config import Settings, StudyError, check_positive, check_value, load_settings, study_home, writable
+from digitstudy.core.config import (
+    Settings,
+    StudyError,
+    check_positive,
+    check_value,
+    load_settings,
+    study_home,
+    writable,
+)
 from .records import publish, read_record, record_folder
 from .fingerprint import Code, notebook_fingerprint
 
@@ -34,19 +42,26 @@ def catalogue() -> dict[str, Path]:
 def notebook_of(experiment: str) -> Path:
     "The notebook of an experiment."
     known = catalogue()
-    if experiment not in known: raise StudyError(f"There is no experiment {experiment!r}: choose one of {', '.join(known)}.")
+    if experiment not in known:
+        raise StudyError(f"There is no experiment {experiment!r}: choose one of {', '.join(known)}.")
     return known[experiment]
 
 
 def code_cells(path: Path) -> list[tuple[str, list[str]]]:
     "Source and tags of a notebook's code cells."
-    try: return [(source, [*tags]) for source, tags in _code_cells(path.read_text())]
-    except (OSError, ValueError, KeyError, TypeError) as e: raise StudyError(f"{path} is not a whole notebook ({e}): take it from the repository again.") from None
+    try:
+        return [(source, [*tags]) for source, tags in _code_cells(path.read_text())]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise StudyError(f"{path} is not a whole notebook ({e}): take it from the repository again.") from None
 
 
 @lru_cache(64)
 def _code_cells(text: str) -> list[tuple[str, list[str]]]:  # of a notebook
-    return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
+    return [
+        ("".join(c["source"]), c["metadata"].get("tags", []))
+        for c in json.loads(text)["cells"]
+        if c["cell_type"] == "code"
+    ]
 
 # %% ../../nbs/study/01_registry.ipynb #5a433cbc
 LAST_SEED = 2**31 - 1  # what the streams of random numbers take
@@ -73,9 +88,13 @@ def check_parameters(experiment: str, given: dict) -> dict:  # name -> value, ev
     values = {name: default for name, (default, _, _) in known.items()}
     for name, value in given.items():
         default, kind, _ = known[name]
-        values[name] = value if value is None and default is None else check_value(name, value, kind, f" in {experiment}")
-        if name in Settings.__dataclass_fields__ and values[name] is not None: check_setting(name, values[name])
-    if not 0 <= values["seed"] <= LAST_SEED: raise StudyError(f"seed is {values['seed']} but must be between 0 and {LAST_SEED}.")
+        values[name] = (
+            value if value is None and default is None else check_value(name, value, kind, f" in {experiment}")
+        )
+        if name in Settings.__dataclass_fields__ and values[name] is not None:
+            check_setting(name, values[name])
+    if not 0 <= values["seed"] <= LAST_SEED:
+        raise StudyError(f"seed is {values['seed']} but must be between 0 and {LAST_SEED}.")
     return values
 
 
@@ -91,33 +110,46 @@ def parse_parameter(
     "Name and typed value of one parameter."
     name, equals, value = text.partition("=")
     known = parameters_of(experiment)
-    if not equals: raise StudyError(f"{text!r} is not name=value.")
-    if name not in known: check_parameters(experiment, {name: value})
+    if not equals:
+        raise StudyError(f"{text!r} is not name=value.")
+    if name not in known:
+        check_parameters(experiment, {name: value})
     kind = known[name][1]
-    if kind is str: return name, value
-    try: return name, check_value(name, ast.literal_eval(value), kind)
-    except (ValueError, SyntaxError): raise StudyError(f"{name}={value} is not of type {kind.__name__}.") from None
+    if kind is str:
+        return name, value
+    try:
+        return name, check_value(name, ast.literal_eval(value), kind)
+    except (ValueError, SyntaxError):
+        raise StudyError(f"{name}={value} is not of type {kind.__name__}.") from None
 
 # %% ../../nbs/study/01_registry.ipynb #317cd855
-def given_parameters(
+def notebook_parameters(
     namespace: dict,  # a notebook's globals()
 ) -> dict:
     "The plain variables of a notebook that can be parameters."
     plain, ipython = (type(None), bool, int, float, str, list, dict, tuple), ("In", "Out")
-    return {k: v for k, v in namespace.items() if type(v) in plain and not k.startswith("_") and not k.isupper() and k not in ipython}
+    return {
+        k: v
+        for k, v in namespace.items()
+        if type(v) in plain and not k.startswith("_") and not k.isupper() and k not in ipython
+    }
 
 # %% ../../nbs/study/01_registry.ipynb #2ff21eed
 @lru_cache
-def _package() -> Code: return Code()
+def _package() -> Code:
+    return Code()
 
 
 @lru_cache
-def _fingerprint(source: str) -> dict: return notebook_fingerprint(source, _package())
+def _fingerprint(source: str) -> dict:
+    return notebook_fingerprint(source, _package())
 
 
 def notebook_source(path: Path) -> str:
     "The code of a notebook that counts: without its parameters, proofs, magics and export marks."
-    cells = [source for source, tags in code_cells(path) if not {"parameters", "injected-parameters", "proof"} & set(tags)]
+    cells = [
+        source for source, tags in code_cells(path) if not {"parameters", "injected-parameters", "proof"} & set(tags)
+    ]
     return "\n".join(line for line in "\n".join(cells).splitlines() if not line.lstrip().startswith(("%", "!", "#|")))
 
 
@@ -128,13 +160,17 @@ def fingerprint(experiment: str) -> dict:
 
 def what_changed(now: dict, then: dict) -> str:  # "": nothing
     "What code decides otherwise `now` than `then`, both from `fingerprint`: where it begins, not all that follows."
-    if now["whole"] == then.get("whole"): return ""
+    if now["whole"] == then.get("whole"):
+        return ""
     old, code = set(then.get("definitions", {}).values()), _package()
     new = [name for name, hash in now["definitions"].items() if hash not in old]
     uses = {name: {".".join(place) for place in code.uses.get(tuple(name.rsplit(".", 1)), ())} for name in new}
     first = [name for name in new if not uses[name] & set(new)]
     said = ["the code of its notebook"] if now["notebook"] != then.get("notebook") else []
-    if first: said.append("the definition of " + ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else ""))
+    if first:
+        said.append(
+            "the definition of " + ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")
+        )
     return "; ".join(said) or "a definition that it no longer uses"
 
 # %% ../../nbs/study/01_registry.ipynb #77778dac
@@ -143,7 +179,7 @@ def reports_home(output: str = "") -> Path:
     return study_home() / (output or os.environ.get("DIGITSTUDY_REPORTS") or "reports")
 
 
-def settle(
+def resolve_parameters(
     experiment: str,
     given: dict,  # name -> value
 ) -> tuple[dict, str]:
@@ -156,15 +192,22 @@ def settle(
     return values, re.sub(r"[^\w.=+-]", "_", "+".join(f"{k}={v}" for k, v in sorted(other.items())))
 
 
-def hold(
+def acquire_lock(
     path: Path,
     patience: float = 0,  # seconds to wait for another process that has it; -1: for ever
 ) -> FileLock:
     "A lock that ends with this process, however it ends; an error if another one has it."
-    if not writable(path.parent): raise StudyError(f"{path.parent} cannot be written: free some space, mend its permissions, or name another folder with output.")
+    if not writable(path.parent):
+        raise StudyError(
+            f"{path.parent} cannot be written: free some space, mend its permissions, or name another folder with output."
+        )
     lock = FileLock(path)
-    try: lock.acquire(timeout=patience)
-    except Timeout: raise StudyError(f"{path.stem} is being run by another process: wait for it, or give output another folder.") from None
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout:
+        raise StudyError(
+            f"{path.stem} is being run by another process: wait for it, or give output another folder."
+        ) from None
     return lock
 
 
@@ -178,26 +221,33 @@ class RunFolder:
         patience: float = 0,  # seconds to wait for another process that is at the same run; -1: for ever
     ):
         self.experiment = experiment
-        self.parameters, self.variant = settle(experiment, parameters)
+        self.parameters, self.variant = resolve_parameters(experiment, parameters)
         p = self.parameters
         self.profile, self.seed = p["profile"], p["seed"]
         self.settings = Settings(**{f.name: p[f.name] for f in fields(Settings)})
         self.final = record_folder(reports_home(p["output"]), self.profile, experiment, self.seed, self.variant)
         self.name = f"{experiment}-{self.final.name}"
-        self.kept_outside = os.environ.get("DIGITSTUDY_RUN_FOLDER")  # whoever started this notebook will publish the folder
+        self.kept_outside = os.environ.get(
+            "DIGITSTUDY_RUN_FOLDER"
+        )  # whoever started this notebook will publish the folder
         self.folder = Path(self.kept_outside) if self.kept_outside else self.final.parents[2] / ".running" / self.name
-        self.lock = None if self.kept_outside else hold(self.folder.parent / f"{self.name}.lock", patience)
-        if not writable(self.folder): raise StudyError(f"{self.folder} cannot be written: free some space, mend its permissions, or name another folder with output.")
+        self.lock = None if self.kept_outside else acquire_lock(self.folder.parent / f"{self.name}.lock", patience)
+        if not writable(self.folder):
+            raise StudyError(
+                f"{self.folder} cannot be written: free some space, mend its permissions, or name another folder with output."
+            )
 
 
 def publish_run(work: Path, final: Path) -> Path:
     "Put a finished run in its place, without what only an unfinished one needs."
-    for name in ("checkpoint.pt", "progress.json"): (work / name).unlink(missing_ok=True)
-    for part in [f for f in work.iterdir() if f.is_dir()]: shutil.rmtree(part)  # a training in parts has these in a folder each
+    for name in ("checkpoint.pt", "progress.json"):
+        (work / name).unlink(missing_ok=True)
+    for part in [f for f in work.iterdir() if f.is_dir()]:
+        shutil.rmtree(part)  # a training in parts has these in a folder each
     return publish(work, final)
 
 # %% ../../nbs/study/01_registry.ipynb #4b53a874
-def why_run(
+def stale_reason(
     experiment: str,
     profile: str,
     seed: int,
@@ -205,10 +255,16 @@ def why_run(
     given: dict | None = None,  # other parameters, name -> value
 ) -> str:  # "" if a current record stands there
     "Why an experiment has to be run: there is no record, or something that its result depends on has changed since."
-    values, variant = settle(experiment, (given or {}) | {"profile": profile, "seed": seed})
+    values, variant = resolve_parameters(experiment, (given or {}) | {"profile": profile, "seed": seed})
     folder = record_folder(reports, profile, experiment, seed, variant)
-    if not (folder / "record.json").exists(): return "no record yet"
+    if not (folder / "record.json").exists():
+        return "no record yet"
     record = read_record(folder)
-    changed = [f"{k} was {record.parameters.get(k)}, is {v}" for k, v in json.loads(json.dumps(values)).items() if k not in ("output", "device") and record.parameters.get(k) != v]  # a record holds lists, not tuples
-    if code := what_changed(fingerprint(experiment), record.fingerprint): changed.append(code)
+    changed = [
+        f"{k} was {record.parameters.get(k)}, is {v}"
+        for k, v in json.loads(json.dumps(values)).items()
+        if k not in ("output", "device") and record.parameters.get(k) != v
+    ]  # a record holds lists, not tuples
+    if code := what_changed(fingerprint(experiment), record.fingerprint):
+        changed.append(code)
     return "changed since its record: " + "; ".join(changed) if changed else ""

@@ -33,9 +33,19 @@ def published() -> pd.DataFrame:
     return pd.read_csv(study_home() / "data" / "published_2017.csv")
 
 
-METRICS = {"sequence_accuracy": "sequence accuracy", "character_accuracy": "character accuracy", "localization_error": "localization error, px²"}
+METRICS = {
+    "sequence_accuracy": "sequence accuracy",
+    "character_accuracy": "character accuracy",
+    "localization_error": "localization error, px²",
+}
 BESIDE = {"mean_iou": "mean IoU", "joint_accuracy": "joint accuracy"}  # what the diary's measures hide
-DATASETS = {"strips": "Five digits on a tight strip", "canvas": "Five digits on a canvas", "canvas_variable": "One to five digits on a canvas", "svhn": "House numbers", "svhn_extra": "House numbers, with extra"}
+DATASETS = {
+    "strips": "Five digits on a tight strip",
+    "canvas": "Five digits on a canvas",
+    "canvas_variable": "One to five digits on a canvas",
+    "svhn": "House numbers",
+    "svhn_extra": "House numbers, with extra",
+}
 
 # %% ../../nbs/study/05_report.ipynb #9aebb40d
 def data_of(record: Record) -> str:
@@ -49,10 +59,19 @@ def beside_2017(record: Record) -> pd.DataFrame:
     old = published().query("experiment == @record.experiment").set_index(["metric", "split"]).value
     rows = {}
     for metric, label in (METRICS | BESIDE).items():
-        if not any(metric in scores for scores in record.scores.values()): continue
-        rows[label] = {(side, split): value for split, scores in record.scores.items() for side, value in (("2017", old.get((metric, split))), ("this run", scores.get(metric)))}
+        if not any(metric in scores for scores in record.scores.values()):
+            continue
+        rows[label] = {
+            (side, split): value
+            for split, scores in record.scores.items()
+            for side, value in (("2017", old.get((metric, split))), ("this run", scores.get(metric)))
+        }
     table = pd.DataFrame.from_dict(rows, orient="index").dropna(axis=1, how="all")
-    return table[sorted(table.columns, key=lambda c: (c[0] != "2017", list(record.scores).index(c[1])))].astype(float).round(3)
+    return (
+        table[sorted(table.columns, key=lambda c: (c[0] != "2017", list(record.scores).index(c[1])))]
+        .astype(float)
+        .round(3)
+    )
 
 # %% ../../nbs/study/05_report.ipynb #42a82db9
 JUDGED_FROM = 50_000  # examples seen; below, "it fails to read" says nothing
@@ -69,52 +88,202 @@ class Claim:
 
 
 READ, PLACED = "sequence_accuracy", "localization_error"
-HOUSES = ("svhn_baseline", "svhn_paper_convolutions", "svhn_dropout_parallel_heads", "svhn_transfer", "svhn_l2", "svhn_extra_no_pooling", "svhn_blank_reweighted")
+HOUSES = (
+    "svhn_baseline",
+    "svhn_paper_convolutions",
+    "svhn_dropout_parallel_heads",
+    "svhn_transfer",
+    "svhn_l2",
+    "svhn_extra_no_pooling",
+    "svhn_blank_reweighted",
+)
 CLAIMS = (
     Claim("sequence_strip", "most sequences of a tight strip are read", lambda v: v("sequence_strip", READ) > 0.5),
-    Claim("sequence_strip", "training sequences are read better than test sequences, by more than 0.05", lambda v: v("sequence_strip", READ, "train") - v("sequence_strip", READ) > 0.05),
-    Claim("sequence_on_canvas", "the same model reads less than half as many on the canvas", lambda v: v("sequence_on_canvas", READ) < v("sequence_strip", READ) / 2, ("sequence_strip",)),
+    Claim(
+        "sequence_strip",
+        "training sequences are read better than test sequences, by more than 0.05",
+        lambda v: v("sequence_strip", READ, "train") - v("sequence_strip", READ) > 0.05,
+    ),
+    Claim(
+        "sequence_on_canvas",
+        "the same model reads less than half as many on the canvas",
+        lambda v: v("sequence_on_canvas", READ) < v("sequence_strip", READ) / 2,
+        ("sequence_strip",),
+    ),
     Claim("joint_mse", "with the box loss added, reading fails (under 1 %)", lambda v: v("joint_mse", READ) < 0.01),
     Claim("joint_mse", "boxes are found, but poorly (over 100 px²)", lambda v: v("joint_mse", PLACED) > 100),
     Claim("joint_squared_error", "reading fails again (under 1 %)", lambda v: v("joint_squared_error", READ) < 0.01),
-    Claim("joint_squared_error", "boxes are at least twice as good as with the mean squared error", lambda v: v("joint_squared_error", PLACED) < v("joint_mse", PLACED) / 2, ("joint_mse",)),
-    Claim("classification_only", "without the box loss the same model reads most sequences", lambda v: v("classification_only", READ) > 0.5),
-    Claim("classification_only", "and reads better than the sequence model on the canvas", lambda v: v("classification_only", READ) > v("sequence_on_canvas", READ), ("sequence_on_canvas",)),
-    Claim("classification_only", "training sequences are read better than test sequences, by more than 0.05", lambda v: v("classification_only", READ, "train") - v("classification_only", READ) > 0.05),
-    Claim("weighted_loss", "with weight 1000 on reading, most sequences are read and boxes are off by less than 10 px²", lambda v: v("weighted_loss", READ) > 0.5 and v("weighted_loss", PLACED) < 10),
-    Claim("weighted_loss", "it reads as well as without the box loss, within 0.05", lambda v: abs(v("weighted_loss", READ) - v("classification_only", READ)) < 0.05, ("classification_only",)),
-    Claim("weighted_loss", "training sequences are read better than test sequences, by more than 0.05", lambda v: v("weighted_loss", READ, "train") - v("weighted_loss", READ) > 0.05),
-    Claim("variable_length", "sequences of variable length are no harder to read", lambda v: v("variable_length", READ) >= v("weighted_loss", READ), ("weighted_loss",)),
-    Claim("variable_length", "and their boxes are less than twice as far off", lambda v: v("variable_length", PLACED) < 2 * v("weighted_loss", PLACED), ("weighted_loss",)),
-    Claim("svhn_baseline", "fewer than half as many house numbers are read as sequences on the canvas", lambda v: v("svhn_baseline", READ) < v("variable_length", READ) / 2, ("variable_length",)),
-    Claim("svhn_baseline", "and boxes are more than ten times as far off", lambda v: v("svhn_baseline", PLACED) > 10 * v("variable_length", PLACED), ("variable_length",)),
-    Claim("svhn_baseline", "training numbers are read better than test numbers, by more than 0.05", lambda v: v("svhn_baseline", READ, "train") - v("svhn_baseline", READ) > 0.05),
-    Claim("svhn_baseline", "boxes of test numbers are more than twice as far off as those of training numbers", lambda v: v("svhn_baseline", PLACED) > 2 * v("svhn_baseline", PLACED, "train")),
-    Claim("svhn_paper_convolutions", "more whole numbers are read than by the baseline", lambda v: v("svhn_paper_convolutions", READ) > v("svhn_baseline", READ), ("svhn_baseline",)),
-    Claim("svhn_paper_convolutions", "though fewer characters are right", lambda v: v("svhn_paper_convolutions", "character_accuracy") < v("svhn_baseline", "character_accuracy"), ("svhn_baseline",)),
-    Claim("svhn_paper_convolutions", "and boxes are better", lambda v: v("svhn_paper_convolutions", PLACED) < v("svhn_baseline", PLACED), ("svhn_baseline",)),
-    Claim("svhn_paper_convolutions", "the model overfits: training numbers are read better, by more than 0.05", lambda v: v("svhn_paper_convolutions", READ, "train") - v("svhn_paper_convolutions", READ) > 0.05),
-    Claim("svhn_dropout_parallel_heads", "dropout and parallel heads read more whole numbers", lambda v: v("svhn_dropout_parallel_heads", READ) > v("svhn_paper_convolutions", READ), ("svhn_paper_convolutions",)),
-    Claim("svhn_dropout_parallel_heads", "linear heads get as many characters right as the recurrent one, within 0.01", lambda v: v("svhn_dropout_parallel_heads", "character_accuracy") > v("svhn_paper_convolutions", "character_accuracy") - 0.01, ("svhn_paper_convolutions",)),
-    Claim("svhn_transfer", "reading first, on normalised images, reads more than all before", lambda v: v("svhn_transfer", READ) > max(v(e, READ) for e in HOUSES[:3]), ("svhn_baseline", "svhn_paper_convolutions", "svhn_dropout_parallel_heads")),
-    Claim("svhn_transfer", "but not much more than dropout and parallel heads, within 0.05", lambda v: v("svhn_transfer", READ) - v("svhn_dropout_parallel_heads", READ) < 0.05, ("svhn_dropout_parallel_heads",)),
-    Claim("svhn_l2", "L2 regularisation reads no more than without", lambda v: v("svhn_l2", READ) <= v("svhn_transfer", READ), ("svhn_transfer",)),
-    Claim("svhn_extra_no_pooling", "train mixed with extra brings no breakthrough: less than 0.05 more than reading first", lambda v: v("svhn_extra_no_pooling", READ) - v("svhn_transfer", READ) < 0.05, ("svhn_transfer",)),
-    Claim("svhn_extra_no_pooling", "boxes are no better without pooling, on train mixed with extra", lambda v: v("svhn_extra_no_pooling", PLACED) >= v("svhn_dropout_parallel_heads", PLACED), ("svhn_dropout_parallel_heads",)),
-    Claim("svhn_blank_reweighted", "reweighting \"no digit\" reads no more", lambda v: v("svhn_blank_reweighted", READ) <= v("svhn_extra_no_pooling", READ), ("svhn_extra_no_pooling",)),
-    Claim("svhn_blank_reweighted", "and boxes are better", lambda v: v("svhn_blank_reweighted", PLACED) < v("svhn_extra_no_pooling", PLACED), ("svhn_extra_no_pooling",)),
+    Claim(
+        "joint_squared_error",
+        "boxes are at least twice as good as with the mean squared error",
+        lambda v: v("joint_squared_error", PLACED) < v("joint_mse", PLACED) / 2,
+        ("joint_mse",),
+    ),
+    Claim(
+        "classification_only",
+        "without the box loss the same model reads most sequences",
+        lambda v: v("classification_only", READ) > 0.5,
+    ),
+    Claim(
+        "classification_only",
+        "and reads better than the sequence model on the canvas",
+        lambda v: v("classification_only", READ) > v("sequence_on_canvas", READ),
+        ("sequence_on_canvas",),
+    ),
+    Claim(
+        "classification_only",
+        "training sequences are read better than test sequences, by more than 0.05",
+        lambda v: v("classification_only", READ, "train") - v("classification_only", READ) > 0.05,
+    ),
+    Claim(
+        "weighted_loss",
+        "with weight 1000 on reading, most sequences are read and boxes are off by less than 10 px²",
+        lambda v: v("weighted_loss", READ) > 0.5 and v("weighted_loss", PLACED) < 10,
+    ),
+    Claim(
+        "weighted_loss",
+        "it reads as well as without the box loss, within 0.05",
+        lambda v: abs(v("weighted_loss", READ) - v("classification_only", READ)) < 0.05,
+        ("classification_only",),
+    ),
+    Claim(
+        "weighted_loss",
+        "training sequences are read better than test sequences, by more than 0.05",
+        lambda v: v("weighted_loss", READ, "train") - v("weighted_loss", READ) > 0.05,
+    ),
+    Claim(
+        "variable_length",
+        "sequences of variable length are no harder to read",
+        lambda v: v("variable_length", READ) >= v("weighted_loss", READ),
+        ("weighted_loss",),
+    ),
+    Claim(
+        "variable_length",
+        "and their boxes are less than twice as far off",
+        lambda v: v("variable_length", PLACED) < 2 * v("weighted_loss", PLACED),
+        ("weighted_loss",),
+    ),
+    Claim(
+        "svhn_baseline",
+        "fewer than half as many house numbers are read as sequences on the canvas",
+        lambda v: v("svhn_baseline", READ) < v("variable_length", READ) / 2,
+        ("variable_length",),
+    ),
+    Claim(
+        "svhn_baseline",
+        "and boxes are more than ten times as far off",
+        lambda v: v("svhn_baseline", PLACED) > 10 * v("variable_length", PLACED),
+        ("variable_length",),
+    ),
+    Claim(
+        "svhn_baseline",
+        "training numbers are read better than test numbers, by more than 0.05",
+        lambda v: v("svhn_baseline", READ, "train") - v("svhn_baseline", READ) > 0.05,
+    ),
+    Claim(
+        "svhn_baseline",
+        "boxes of test numbers are more than twice as far off as those of training numbers",
+        lambda v: v("svhn_baseline", PLACED) > 2 * v("svhn_baseline", PLACED, "train"),
+    ),
+    Claim(
+        "svhn_paper_convolutions",
+        "more whole numbers are read than by the baseline",
+        lambda v: v("svhn_paper_convolutions", READ) > v("svhn_baseline", READ),
+        ("svhn_baseline",),
+    ),
+    Claim(
+        "svhn_paper_convolutions",
+        "though fewer characters are right",
+        lambda v: v("svhn_paper_convolutions", "character_accuracy") < v("svhn_baseline", "character_accuracy"),
+        ("svhn_baseline",),
+    ),
+    Claim(
+        "svhn_paper_convolutions",
+        "and boxes are better",
+        lambda v: v("svhn_paper_convolutions", PLACED) < v("svhn_baseline", PLACED),
+        ("svhn_baseline",),
+    ),
+    Claim(
+        "svhn_paper_convolutions",
+        "the model overfits: training numbers are read better, by more than 0.05",
+        lambda v: v("svhn_paper_convolutions", READ, "train") - v("svhn_paper_convolutions", READ) > 0.05,
+    ),
+    Claim(
+        "svhn_dropout_parallel_heads",
+        "dropout and parallel heads read more whole numbers",
+        lambda v: v("svhn_dropout_parallel_heads", READ) > v("svhn_paper_convolutions", READ),
+        ("svhn_paper_convolutions",),
+    ),
+    Claim(
+        "svhn_dropout_parallel_heads",
+        "linear heads get as many characters right as the recurrent one, within 0.01",
+        lambda v: (
+            v("svhn_dropout_parallel_heads", "character_accuracy")
+            > v("svhn_paper_convolutions", "character_accuracy") - 0.01
+        ),
+        ("svhn_paper_convolutions",),
+    ),
+    Claim(
+        "svhn_transfer",
+        "reading first, on normalised images, reads more than all before",
+        lambda v: v("svhn_transfer", READ) > max(v(e, READ) for e in HOUSES[:3]),
+        ("svhn_baseline", "svhn_paper_convolutions", "svhn_dropout_parallel_heads"),
+    ),
+    Claim(
+        "svhn_transfer",
+        "but not much more than dropout and parallel heads, within 0.05",
+        lambda v: v("svhn_transfer", READ) - v("svhn_dropout_parallel_heads", READ) < 0.05,
+        ("svhn_dropout_parallel_heads",),
+    ),
+    Claim(
+        "svhn_l2",
+        "L2 regularisation reads no more than without",
+        lambda v: v("svhn_l2", READ) <= v("svhn_transfer", READ),
+        ("svhn_transfer",),
+    ),
+    Claim(
+        "svhn_extra_no_pooling",
+        "train mixed with extra brings no breakthrough: less than 0.05 more than reading first",
+        lambda v: v("svhn_extra_no_pooling", READ) - v("svhn_transfer", READ) < 0.05,
+        ("svhn_transfer",),
+    ),
+    Claim(
+        "svhn_extra_no_pooling",
+        "boxes are no better without pooling, on train mixed with extra",
+        lambda v: v("svhn_extra_no_pooling", PLACED) >= v("svhn_dropout_parallel_heads", PLACED),
+        ("svhn_dropout_parallel_heads",),
+    ),
+    Claim(
+        "svhn_blank_reweighted",
+        'reweighting "no digit" reads no more',
+        lambda v: v("svhn_blank_reweighted", READ) <= v("svhn_extra_no_pooling", READ),
+        ("svhn_extra_no_pooling",),
+    ),
+    Claim(
+        "svhn_blank_reweighted",
+        "and boxes are better",
+        lambda v: v("svhn_blank_reweighted", PLACED) < v("svhn_extra_no_pooling", PLACED),
+        ("svhn_extra_no_pooling",),
+    ),
 )
 
 
 def judge(claim: Claim, records: list[Record]) -> str:
     "Whether a claim holds in these records of one profile."
     runs = {(r.experiment, r.seed): r for r in records}
-    seeds = [seed for experiment, seed in runs if experiment == claim.experiment and all((other, seed) in runs for other in claim.needs)]
-    if not seeds: return "not measured"
-    if min(runs[e, s].cost["examples"] for s in seeds for e in (claim.experiment, *claim.needs)) < JUDGED_FROM: return "cannot be judged at this size"
+    seeds = [
+        seed
+        for experiment, seed in runs
+        if experiment == claim.experiment and all((other, seed) in runs for other in claim.needs)
+    ]
+    if not seeds:
+        return "not measured"
+    if min(runs[e, s].cost["examples"] for s in seeds for e in (claim.experiment, *claim.needs)) < JUDGED_FROM:
+        return "cannot be judged at this size"
     held = sum(claim.holds(lambda e, metric, split="test", s=s: runs[e, s].scores[split][metric]) for s in seeds)
     where = f" on {RENDERED}" if any(data_of(runs[claim.experiment, s]) == RENDERED for s in seeds) else ""
-    if held == len(seeds): return "reproduced" + where
+    if held == len(seeds):
+        return "reproduced" + where
     return ("not reproduced" if not held else f"reproduced in {held} of {len(seeds)} seeds") + where
 
 
@@ -169,10 +338,26 @@ def against_targets(
     rows = []
     for t in TARGETS:
         got = scores.get(t.split, {}).get(t.measure)
-        low, high = wilson(got, scores[t.split]["images"]) if got is not None and t.measure.endswith("accuracy") else (None, None)
-        reached = "not measured" if got is None else "reached" if (got <= t.value if t.most else got >= t.value) else "missed"
+        low, high = (
+            wilson(got, scores[t.split]["images"])
+            if got is not None and t.measure.endswith("accuracy")
+            else (None, None)
+        )
+        reached = (
+            "not measured" if got is None else "reached" if (got <= t.value if t.most else got >= t.value) else "missed"
+        )
         between = f"{low:.3f} to {high:.3f}" if low is not None else ""
-        rows.append({"on": t.on, "measure": t.measure, "2017": t.diary, "target": ("at most " if t.most else "") + str(t.value), "ours": got, "95 %": between, "": reached})
+        rows.append(
+            {
+                "on": t.on,
+                "measure": t.measure,
+                "2017": t.diary,
+                "target": ("at most " if t.most else "") + str(t.value),
+                "ours": got,
+                "95 %": between,
+                "": reached,
+            }
+        )
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/05_report.ipynb #f8209626
@@ -184,9 +369,11 @@ def before_and_after(records: list[Record]) -> pd.DataFrame:
     rows = []
     for r in records:
         for split, scores in r.scores.items():
-            if (was := r.scores.get(split + BEFORE)) is None: continue
+            if (was := r.scores.get(split + BEFORE)) is None:
+                continue
             row = {"experiment": r.experiment, "seed": r.seed, "on": split, "pictures": scores["images"]}
-            for measure in ("sequence_accuracy", "joint_accuracy", "mean_iou"): row |= {f"{measure}, before": round(was[measure], 4), f"{measure}, after": round(scores[measure], 4)}
+            for measure in ("sequence_accuracy", "joint_accuracy", "mean_iou"):
+                row |= {f"{measure}, before": round(was[measure], 4), f"{measure}, after": round(scores[measure], 4)}
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -201,16 +388,31 @@ def break_down(
     columns = {}
     for name in (record.experiment, beside):
         folder = record_folder(reports or study_home() / "reports", record.profile, name, record.seed)
-        if name != record.experiment and not (name and (folder / "record.json").exists()): continue
+        if name != record.experiment and not (name and (folder / "record.json").exists()):
+            continue
         scores = (record if name == record.experiment else read_record(folder)).scores
-        for split in (s for s in splits if s in scores): columns[name, split] = _apart(scores[split])
+        for split in (s for s in splits if s in scores):
+            columns[name, split] = _apart(scores[split])
     return pd.DataFrame(columns).round(3)
 
 
 def _apart(scores: dict) -> dict[str, float | None]:
-    classes = {f"right where {label} is": share for label, share in zip([*"0123456789", "no digit"], scores["class_accuracy"])}
-    lengths = {f"sequence accuracy, {n} digit{'s' * (n > 1)}": share for n, share in enumerate(scores["length_accuracy"], 1)}
-    return {"sequence accuracy": scores["sequence_accuracy"], "character accuracy": scores["character_accuracy"], "macro accuracy": scores["macro_accuracy"], "right count of digits": scores["count_accuracy"]} | lengths | classes
+    classes = {
+        f"right where {label} is": share for label, share in zip([*"0123456789", "no digit"], scores["class_accuracy"])
+    }
+    lengths = {
+        f"sequence accuracy, {n} digit{'s' * (n > 1)}": share for n, share in enumerate(scores["length_accuracy"], 1)
+    }
+    return (
+        {
+            "sequence accuracy": scores["sequence_accuracy"],
+            "character accuracy": scores["character_accuracy"],
+            "macro accuracy": scores["macro_accuracy"],
+            "right count of digits": scores["count_accuracy"],
+        }
+        | lengths
+        | classes
+    )
 
 # %% ../../nbs/study/05_report.ipynb #d38e3f22
 def variants(
@@ -224,9 +426,18 @@ def variants(
     rows = []
     for name in sorted(runs):
         scores = runs[name].scores
-        row = {"changed": name or "nothing"} | {f"sequence accuracy, {split}": scores[split][READ] for split in ("train", "test", "photos") if split in scores}
-        if "train" in scores: row["gap"] = scores["train"][READ] - scores["test"][READ]
-        if PLACED in scores["test"]: row |= {"localization error, test, px²": scores["test"][PLACED], "mean IoU, test": scores["test"]["mean_iou"]}
+        row = {"changed": name or "nothing"} | {
+            f"sequence accuracy, {split}": scores[split][READ]
+            for split in ("train", "test", "photos")
+            if split in scores
+        }
+        if "train" in scores:
+            row["gap"] = scores["train"][READ] - scores["test"][READ]
+        if PLACED in scores["test"]:
+            row |= {
+                "localization error, test, px²": scores["test"][PLACED],
+                "mean IoU, test": scores["test"]["mean_iou"],
+            }
         rows.append(row)
     return pd.DataFrame(rows).round(3)
 
@@ -234,22 +445,31 @@ def variants(
 def summarise(values: pd.Series, images: int, share: bool) -> str:
     "Mean ± sd over seeds [binomial interval of a share that `images` were counted for; 0: nothing was counted]."
     text = f"{values.mean():.3f}" if share else f"{values.mean():.3g}"
-    if len(values) > 1: text += f" ± {values.std():.3f}" if share else f" ± {values.std():.2g}"
-    if share and images: text += " [{:.3f}, {:.3f}]".format(*wilson(values.mean(), images))
+    if len(values) > 1:
+        text += f" ± {values.std():.3f}" if share else f" ± {values.std():.2g}"
+    if share and images:
+        text += " [{:.3f}, {:.3f}]".format(*wilson(values.mean(), images))
     return text
 
 
-def _is_share(metric: str) -> bool: return metric != "localization_error"
+def _is_share(metric: str) -> bool:
+    return metric != "localization_error"
 
 
-def _is_counted(metric: str) -> bool: return _is_share(metric) and metric != "mean_iou"
+def _is_counted(metric: str) -> bool:
+    return _is_share(metric) and metric != "mean_iou"
 
 
 def _cell(mine: pd.DataFrame, metric: str) -> str:  # rows of `score_table` for one experiment, measure and split
-    return summarise(mine.value, int(mine.images.iloc[0]) if _is_counted(metric) else 0, _is_share(metric)) if len(mine) else ""
+    return (
+        summarise(mine.value, int(mine.images.iloc[0]) if _is_counted(metric) else 0, _is_share(metric))
+        if len(mine)
+        else ""
+    )
 
 
-def _data(records: list[Record], experiment: str) -> str: return ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment}))
+def _data(records: list[Record], experiment: str) -> str:
+    return ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment}))
 
 
 def dataset_table(
@@ -266,7 +486,8 @@ def dataset_table(
                 mine = ours.query("experiment == @experiment and metric == @metric and split == @split")
                 row[f"2017 {split}"] = old.get((metric, split))
                 row[f"ours {split}"] = _cell(mine, metric)
-            if any(isinstance(row[f"2017 {s}"], float) or row[f"ours {s}"] for s in ("train", "valid", "test")): rows.append(row)
+            if any(isinstance(row[f"2017 {s}"], float) or row[f"ours {s}"] for s in ("train", "valid", "test")):
+                rows.append(row)
     return pd.DataFrame(rows).fillna("")
 
 
@@ -275,7 +496,11 @@ def summary_table(records: list[Record]) -> pd.DataFrame:
     ours, rows, judged = score_table(records), [], verdicts(records)
     for experiment in [e for e in published().experiment.unique() if e in set(ours.experiment)]:
         old = published().query("experiment == @experiment and split == 'test'").set_index("metric").value
-        row = {"experiment": experiment, "ours is on": _data(records, experiment), "seeds": ours.query("experiment == @experiment").seed.nunique()}
+        row = {
+            "experiment": experiment,
+            "ours is on": _data(records, experiment),
+            "seeds": ours.query("experiment == @experiment").seed.nunique(),
+        }
         for metric, label in METRICS.items():
             mine = ours.query("experiment == @experiment and metric == @metric and split == 'test'")
             row[f"{label}, 2017"] = old.get(metric)
@@ -287,7 +512,10 @@ def summary_table(records: list[Record]) -> pd.DataFrame:
 
 def cost_table(records: list[Record]) -> pd.DataFrame:
     "What the runs cost: means over seeds, the slowest, and the machine."
-    rows = [{"experiment": r.experiment, **{k: v for k, v in r.cost.items()}, "parameters": r.model["parameters"]} for r in records]
+    rows = [
+        {"experiment": r.experiment, **{k: v for k, v in r.cost.items()}, "parameters": r.model["parameters"]}
+        for r in records
+    ]
     table = pd.DataFrame(rows).groupby("experiment", sort=False).mean()
     return pd.DataFrame({
         "training, s": table.seconds_training, "composing data, s": table.seconds_data, "evaluation, s": table.seconds_evaluation, "set-up, s": table.seconds_set_up,
@@ -316,7 +544,8 @@ def write_table(
 ) -> pd.DataFrame:  # the same table
     "Write a table as CSV, Markdown and HTML."
     path = Path(path)
-    if not writable(path.parent): raise StudyError(f"{path.parent} cannot be written: free some space, or mend its permissions.")
+    if not writable(path.parent):
+        raise StudyError(f"{path.parent} cannot be written: free some space, or mend its permissions.")
     table.to_csv(path.with_suffix(".csv"), index=False)
     path.with_suffix(".md").write_text(table.to_markdown(index=False, disable_numparse=True) + "\n")
     path.with_suffix(".html").write_text(table.to_html(index=False, border=0) + "\n")
@@ -329,8 +558,10 @@ def write_figure(
 ) -> Figure:  # the same figure
     "Write a figure as SVG and PNG, the same bytes for the same content."
     path = Path(path)
-    if not writable(path.parent): raise StudyError(f"{path.parent} cannot be written: free some space, or mend its permissions.")
-    with plt.rc_context({"svg.hashsalt": path.name}): figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    if not writable(path.parent):
+        raise StudyError(f"{path.parent} cannot be written: free some space, or mend its permissions.")
+    with plt.rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     figure.savefig(path.with_suffix(".png"), dpi=100)
     return figure
 
@@ -344,7 +575,8 @@ IDEAS = {  # experiment -> what is other than in the baseline
 COMPARED = {READ: METRICS[READ]} | BESIDE | {PLACED: METRICS[PLACED]}
 
 
-def _of(records: list[Record], experiment: str) -> dict[int, Record]: return {r.seed: r for r in records if r.experiment == experiment}
+def _of(records: list[Record], experiment: str) -> dict[int, Record]:
+    return {r.seed: r for r in records if r.experiment == experiment}
 
 
 def beside_baseline(
@@ -353,7 +585,10 @@ def beside_baseline(
 ) -> pd.DataFrame:
     "One idea's run beside the baseline's with the same profile and seed, on the test split; an empty cell was not measured."
     base = _of(read_records(reports or study_home() / "reports", record.profile), BASELINE)
-    sides = {"baseline": base[record.seed].scores["test"] if record.seed in base else {}, "this run": record.scores["test"]}
+    sides = {
+        "baseline": base[record.seed].scores["test"] if record.seed in base else {},
+        "this run": record.scores["test"],
+    }
     rows = {label: {side: scores.get(metric) for side, scores in sides.items()} for metric, label in COMPARED.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
     return table.assign(difference=table["this run"] - table["baseline"]).round(3)
@@ -364,11 +599,26 @@ def ideas_table(records: list[Record]) -> pd.DataFrame:
     ours, base, rows = score_table(records).query("split == 'test'"), _of(records, BASELINE), []
     for name, what in ({BASELINE: "the baseline"} | IDEAS).items():
         mine = _of(records, name)
-        if not mine: continue
+        if not mine:
+            continue
         row = {"experiment": name, "what is other": what, "seeds": len(mine)}
-        for metric, label in COMPARED.items(): row[label] = _cell(ours.query("experiment == @name and metric == @metric"), metric).split(" [")[0]
-        more = pd.Series([r.scores["test"][READ] - base[seed].scores["test"][READ] for seed, r in mine.items() if seed in base and name != BASELINE], dtype=float)
-        rows.append(row | {"reads more than the baseline": f"{more.mean():+.3f}" if len(more) else "", "images/s": round(pd.Series([r.cost["images_per_second"] for r in mine.values()]).mean())})
+        for metric, label in COMPARED.items():
+            row[label] = _cell(ours.query("experiment == @name and metric == @metric"), metric).split(" [")[0]
+        more = pd.Series(
+            [
+                r.scores["test"][READ] - base[seed].scores["test"][READ]
+                for seed, r in mine.items()
+                if seed in base and name != BASELINE
+            ],
+            dtype=float,
+        )
+        rows.append(
+            row
+            | {
+                "reads more than the baseline": f"{more.mean():+.3f}" if len(more) else "",
+                "images/s": round(pd.Series([r.cost["images_per_second"] for r in mine.values()]).mean()),
+            }
+        )
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/05_report.ipynb #3d4da79d
@@ -378,13 +628,27 @@ def show_against_2017(records: list[Record], metric: str = "sequence_accuracy") 
     order = [e for e in published().experiment.unique() if e in set(ours.experiment)]
     old = published().query("metric == @metric and split == 'test'")
     fig, ax = plt.subplots(figsize=(7, 0.45 * len(order) + 1), layout="constrained")
-    sns.barplot(old[old.experiment.isin(order)], y="experiment", x="value", order=order, color="lightgrey", ax=ax, label="2017")
-    sns.stripplot(ours, y="experiment", x="value", order=order, color="tab:blue", size=6, jitter=False, ax=ax, label="ours, one dot a seed")
+    sns.barplot(
+        old[old.experiment.isin(order)], y="experiment", x="value", order=order, color="lightgrey", ax=ax, label="2017"
+    )
+    sns.stripplot(
+        ours,
+        y="experiment",
+        x="value",
+        order=order,
+        color="tab:blue",
+        size=6,
+        jitter=False,
+        ax=ax,
+        label="ours, one dot a seed",
+    )
     handles = dict(zip(*reversed(ax.get_legend_handles_labels())))
     ax.legend(handles.values(), handles.keys(), loc="center left", bbox_to_anchor=(1, 0.5))
     ax.set(xlabel=METRICS.get(metric, metric) + ", test", ylabel="")
-    if _is_share(metric): ax.set_xlim(0, 1)
-    else: ax.set_xscale("log")
+    if _is_share(metric):
+        ax.set_xlim(0, 1)
+    else:
+        ax.set_xscale("log")
     return fig
 
 
@@ -397,7 +661,8 @@ def read_frames(
     frames = []
     for r in records:
         path = record_folder(reports, r.profile, r.experiment, r.seed, r.variant) / f"{name}.csv"
-        if path.exists(): frames.append(pd.read_csv(path).assign(experiment=r.experiment, seed=r.seed))
+        if path.exists():
+            frames.append(pd.read_csv(path).assign(experiment=r.experiment, seed=r.seed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 # %% ../../nbs/study/05_report.ipynb #3e4bc2fa
@@ -407,8 +672,18 @@ def show_ideas(records: list[Record]) -> Figure:
     order = [name for name in IDEAS if name in set(ours.experiment)]
     base = ours[ours.experiment == BASELINE].value
     fig, ax = plt.subplots(figsize=(7, 0.3 * len(order) + 1), layout="constrained")
-    sns.stripplot(ours[ours.experiment.isin(order)], y="experiment", x="value", order=order, color="tab:blue", size=6, jitter=False, ax=ax)
-    if len(base): ax.axvspan(base.min() - 0.001, base.max() + 0.001, color="lightgrey", label=f"{BASELINE}, the baseline")
+    sns.stripplot(
+        ours[ours.experiment.isin(order)],
+        y="experiment",
+        x="value",
+        order=order,
+        color="tab:blue",
+        size=6,
+        jitter=False,
+        ax=ax,
+    )
+    if len(base):
+        ax.axvspan(base.min() - 0.001, base.max() + 0.001, color="lightgrey", label=f"{BASELINE}, the baseline")
     ax.set(xlabel="sequence accuracy, test", ylabel="", xlim=(0, 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
@@ -419,10 +694,22 @@ def what_averages_hide(records: list[Record]) -> pd.DataFrame:
     rows = []
     for r in records:
         apart = _apart(r.scores["test"])
-        said = [share for name, share in apart.items() if name.startswith("right where") and name != "right where no digit is" and share is not None]
+        said = [
+            share
+            for name, share in apart.items()
+            if name.startswith("right where") and name != "right where no digit is" and share is not None
+        ]
         short = {name: apart[name] for name in ("sequence accuracy", "character accuracy", "macro accuracy")}
-        short |= {"count": apart["right count of digits"], "right where no digit is": apart["right where no digit is"], "right where a digit is": sum(said) / len(said)}
-        rows.append({"experiment": r.experiment} | short | {name.split(", ")[1]: share for name, share in apart.items() if name.startswith("sequence accuracy, ")})
+        short |= {
+            "count": apart["right count of digits"],
+            "right where no digit is": apart["right where no digit is"],
+            "right where a digit is": sum(said) / len(said),
+        }
+        rows.append(
+            {"experiment": r.experiment}
+            | short
+            | {name.split(", ")[1]: share for name, share in apart.items() if name.startswith("sequence accuracy, ")}
+        )
     return pd.DataFrame(rows).groupby("experiment", sort=False).mean().round(3).reset_index()
 
 
@@ -431,11 +718,28 @@ def show_overfitting(
     experiment: str = "svhn_paper_convolutions",
 ) -> Figure | None:  # None where there is only one size
     "Sequence accuracy on training and test images over the number of different training images, for the same number of steps."
-    runs = [r for r in records if r.experiment == experiment and set(re.findall(r"(?:^|\+)(\w+)=", r.variant)) <= {"train_examples", "epochs"}]
-    rows = [{"training images": r.parameters["train_examples"], "split": split, "sequence accuracy": r.scores[split][READ]} for r in runs for split in ("train", "test")]
-    if len({row["training images"] for row in rows}) < 2: return None
+    runs = [
+        r
+        for r in records
+        if r.experiment == experiment and set(re.findall(r"(?:^|\+)(\w+)=", r.variant)) <= {"train_examples", "epochs"}
+    ]
+    rows = [
+        {"training images": r.parameters["train_examples"], "split": split, "sequence accuracy": r.scores[split][READ]}
+        for r in runs
+        for split in ("train", "test")
+    ]
+    if len({row["training images"] for row in rows}) < 2:
+        return None
     fig, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
-    sns.lineplot(pd.DataFrame(rows), x="training images", y="sequence accuracy", hue="split", marker="o", errorbar=("pi", 100), ax=ax)
+    sns.lineplot(
+        pd.DataFrame(rows),
+        x="training images",
+        y="sequence accuracy",
+        hue="split",
+        marker="o",
+        errorbar=("pi", 100),
+        ax=ax,
+    )
     ax.set(xscale="log", ylim=(0, 1))
     sizes = sorted({row["training images"] for row in rows})
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
@@ -443,7 +747,8 @@ def show_overfitting(
     return fig
 
 # %% ../../nbs/study/05_report.ipynb #e8c40f65
-def _changed(record: Record) -> tuple[str, ...]: return tuple(re.findall(r"(?:^|\+)(\w+)=", record.variant))
+def _changed(record: Record) -> tuple[str, ...]:
+    return tuple(re.findall(r"(?:^|\+)(\w+)=", record.variant))
 
 
 def swept(
@@ -459,7 +764,8 @@ def sweeps(records: list[Record]) -> list[tuple[str, tuple[str, ...]]]:  # exper
     "The sweeps there are: three values or more of what was changed, the usual one among them."
     points = {}
     for r in records:
-        if r.variant: points.setdefault((r.experiment, _changed(r)), set()).add(r.variant)
+        if r.variant:
+            points.setdefault((r.experiment, _changed(r)), set()).add(r.variant)
     usual = {r.experiment for r in records if not r.variant}
     return sorted(key for key, variants in points.items() if len(variants) + (key[0] in usual) > 2)
 
@@ -467,10 +773,15 @@ def sweeps(records: list[Record]) -> list[tuple[str, tuple[str, ...]]]:  # exper
 def sweep_table(records: list[Record], experiment: str, names: tuple[str, ...]) -> pd.DataFrame:
     "One row for each combination of values: test measures, mean ± sd over seeds [95 % binomial interval]."
     groups, rows = {}, []
-    for r in swept(records, experiment, names): groups.setdefault(tuple(r.parameters[n] for n in names), []).append(r)
+    for r in swept(records, experiment, names):
+        groups.setdefault(tuple(r.parameters[n] for n in names), []).append(r)
     for values, runs in sorted(groups.items()):
         ours = score_table(runs).query("split == 'test'")
-        rows.append(dict(zip(names, values)) | {"seeds": len(runs)} | {label: _cell(ours.query("metric == @metric"), metric) for metric, label in COMPARED.items()})
+        rows.append(
+            dict(zip(names, values))
+            | {"seeds": len(runs)}
+            | {label: _cell(ours.query("metric == @metric"), metric) for metric, label in COMPARED.items()}
+        )
     return pd.DataFrame(rows)
 
 
@@ -478,18 +789,27 @@ def show_sweep(records: list[Record], experiment: str, names: tuple[str, ...]) -
     "Reading and placing over the first parameter that has several values, a line for each value of the others through the means, a dot a seed."
     runs = swept(records, experiment, names)
     name, *others = [n for n in names if len({r.parameters[n] for r in runs}) > 1] or names[:1]
-    rows = pd.DataFrame([{name: r.parameters[name], "of": ", ".join(f"{n}={r.parameters[n]}" for n in others)} | {m: r.scores["test"].get(m) for m in (READ, PLACED)} for r in runs])
+    rows = pd.DataFrame(
+        [
+            {name: r.parameters[name], "of": ", ".join(f"{n}={r.parameters[n]}" for n in others)}
+            | {m: r.scores["test"].get(m) for m in (READ, PLACED)}
+            for r in runs
+        ]
+    )
     kind = {"hue": "of"} if others else {"color": "tab:blue"}
     numbers = pd.api.types.is_numeric_dtype(rows[name]) and not pd.api.types.is_bool_dtype(rows[name])
-    if not numbers: rows[name] = rows[name].astype(str)
+    if not numbers:
+        rows[name] = rows[name].astype(str)
     fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for ax, metric in zip(axes, (READ, PLACED)):
         sns.lineplot(rows, x=name, y=metric, errorbar=None, ax=ax, **kind)
         sns.scatterplot(rows, x=name, y=metric, ax=ax, legend=False, **kind)
         ax.set_ylabel(METRICS[metric] + ", test")
-        if numbers and rows[name].min() > 0 and rows[name].max() > 20 * rows[name].min(): ax.set_xscale("log")
+        if numbers and rows[name].min() > 0 and rows[name].max() > 20 * rows[name].min():
+            ax.set_xscale("log")
     axes[0].set_ylim(-0.02, 1)
     axes[1].set_yscale("log")
-    if others: axes[0].legend(title=None)
+    if others:
+        axes[0].legend(title=None)
     fig.suptitle(experiment)
     return fig

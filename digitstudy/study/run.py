@@ -17,20 +17,20 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from .registry import RunFolder, fingerprint, given_parameters, publish_run, settle
+from .registry import RunFolder, fingerprint, notebook_parameters, publish_run, resolve_parameters
 from ..core.config import RENDERED, StudyError
 from ..data.mnist import load_digits
 from ..synth.house_numbers import load_house_numbers
 from ..training.losses import JointLoss
-from ..training.metrics import Answers, score
+from ..training.metrics import Predictions, score
 from ..training.models import SequenceReader, flops, parameter_count
-from .plots import palette_png, show_answers
+from .plots import palette_png, show_predictions
 from ..training.progress import save_whole
 from .records import Record, environment, peak_memory, write_record
 from ..core.dataset import SPLITS, digest
 from ..data.sequences import SequenceSpec, Sequences
 from ..data.svhn import HouseNumbers, Joined, load_photos
-from ..training.fit import Trained, answers, choose_device, choose_precision, train, use_threads
+from ..training.fit import Trained, predict, choose_device, choose_precision, train, use_threads
 from ..reader import MODEL
 from .records import record_folder
 from ..core.config import study_home
@@ -41,7 +41,7 @@ class Run(RunFolder):
 
     def __init__(self, experiment: str, parameters: dict, patience: float = 0):
         self.began = time.perf_counter()
-        p = settle(experiment, parameters)[0]
+        p = resolve_parameters(experiment, parameters)[0]
         self.device, self.threads = choose_device(p["device"]), use_threads()
         self.precision = choose_precision(p["precision"], self.device)
         super().__init__(experiment, parameters, patience)
@@ -53,17 +53,31 @@ class Run(RunFolder):
         s = self.settings
         spec = SequenceSpec.strip(5, 28) if strip else SequenceSpec(s.height, s.width, min_digits, 5, s.digit_size)
         sizes = {"train": s.train_examples, "valid": s.valid_examples, "test": s.test_examples}
-        self.data = {split: Sequences(load_digits(split), spec, sizes[split], self.seed if split == "train" else 0).to(self.device) for split in SPLITS}
+        self.data = {
+            split: Sequences(load_digits(split), spec, sizes[split], self.seed if split == "train" else 0).to(
+                self.device
+            )
+            for split in SPLITS
+        }
         return self.data
 
     def house_numbers(self, source: str = "auto", letterbox: bool = False, extra: int = 0) -> dict[str, HouseNumbers]:
         "The three splits of SVHN, or of rendered house numbers, on the device, with `extra` more to train on; and `photos`, real ones that nothing is trained on, where they lie on this machine."
         s = self.settings
-        def load(split, size): return load_house_numbers(split, size, s.height, s.width, source, letterbox).to(self.device)
-        data = {"train": load("train", s.train_examples), "valid": load("valid", s.valid_examples), "test": load("test", s.test_examples)}
+
+        def load(split, size):
+            return load_house_numbers(split, size, s.height, s.width, source, letterbox).to(self.device)
+
+        data = {
+            "train": load("train", s.train_examples),
+            "valid": load("valid", s.valid_examples),
+            "test": load("test", s.test_examples),
+        }
         photos = load_photos("letterbox" if letterbox else "squeeze")
-        if photos and RENDERED in data["train"].source: data["photos"] = photos.resized(s.height, s.width).to(self.device)
-        if extra: data["train"] = Joined(data["train"], load("extra", extra))
+        if photos and RENDERED in data["train"].source:
+            data["photos"] = photos.resized(s.height, s.width).to(self.device)
+        if extra:
+            data["train"] = Joined(data["train"], load("extra", extra))
         self.data = data
         return data
 
@@ -78,8 +92,11 @@ class Run(RunFolder):
     ) -> Trained:  # of all parts so far
         "Train `model`, with progress, from the last checkpoint of this very run if there is one."
         s = self.settings
-        self.fingerprint = {"parameters": self.parameters, "source": data["train"].bank.source} | fingerprint(self.experiment)
-        if self.trained is None: self.set_up = time.perf_counter() - self.began
+        self.fingerprint = {"parameters": self.parameters, "source": data["train"].bank.source} | fingerprint(
+            self.experiment
+        )
+        if self.trained is None:
+            self.set_up = time.perf_counter() - self.began
         identity = hashlib.sha256(json.dumps([self.fingerprint, part], sort_keys=True).encode()).hexdigest()
         folder = self.folder / part
         folder.mkdir(exist_ok=True)
@@ -101,7 +118,9 @@ class Run(RunFolder):
         found = fingerprint(self.experiment)
         self.fingerprint = {"parameters": self.parameters, "source": source} | found
         self.set_up, self.model = time.perf_counter() - self.began, model
-        identity = hashlib.sha256(json.dumps([self.parameters, source, found["definitions"]], sort_keys=True).encode()).hexdigest()
+        identity = hashlib.sha256(
+            json.dumps([self.parameters, source, found["definitions"]], sort_keys=True).encode()
+        ).hexdigest()
         self.trained = fit(folder=self.folder, identity=identity, title=f"{self.experiment}, seed {self.seed}")
         return self.trained
 
@@ -112,20 +131,33 @@ class Run(RunFolder):
 
     def finish(
         self,
-        measures: tuple = (),  # more to note for each split: functions of `Answers`
-        said: dict[str, Answers] | None = None,  # split -> what was answered; asked of the model, if not given
-        seen: tuple[int, int] | None = None,  # height and width of what the model was trained on; those of the test images, if not given
-        trained_on: dict | None = None,  # source, sha256, size and digest of the training data, where they are none of the splits
+        measures: tuple = (),  # more to note for each split: functions of `Predictions`
+        said: dict[str, Predictions] | None = None,  # split -> what was answered; asked of the model, if not given
+        seen: tuple[int, int]
+        | None = None,  # height and width of what the model was trained on; those of the test images, if not given
+        trained_on: dict
+        | None = None,  # source, sha256, size and digest of the training data, where they are none of the splits
     ) -> Record:
         "Measure all splits whole, draw the pictures, write the record and put it in its place."
         start, trained = time.perf_counter(), self.trained
-        if said is None: said = {split: answers(self.model, data, self.settings.test_examples) for split, data in self.data.items()}
-        self.answers: dict[str, Answers] = said
+        if said is None:
+            said = {split: predict(self.model, data, self.settings.test_examples) for split, data in self.data.items()}
+        self.predictions: dict[str, Predictions] = said
         channels, height, width = self.data["test"][0].image.shape
-        if seen: height, width = seen
+        if seen:
+            height, width = seen
         forward = flops(self.model, height, width, channels)
-        seconds = trained.seconds | {"set_up": self.set_up, "evaluation": trained.seconds["evaluation"] + time.perf_counter() - start}
-        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {"examples": trained.examples, "images_per_second": round(trained.images_per_second, 1), "memory_mb": peak_memory(), "resumed_from": trained.resumed_from, "flops": 3 * forward * trained.examples}
+        seconds = trained.seconds | {
+            "set_up": self.set_up,
+            "evaluation": trained.seconds["evaluation"] + time.perf_counter() - start,
+        }
+        cost = {f"seconds_{k}": round(v, 2) for k, v in seconds.items()} | {
+            "examples": trained.examples,
+            "images_per_second": round(trained.images_per_second, 1),
+            "memory_mb": peak_memory(),
+            "resumed_from": trained.resumed_from,
+            "flops": 3 * forward * trained.examples,
+        }
         record = Record(
             self.experiment, self.profile, self.seed, self.variant, {k: v for k, v in self.parameters.items() if k != "output"},
             ({"train": trained_on} if trained_on else {}) | {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},
@@ -133,15 +165,21 @@ class Run(RunFolder):
             {split: score(a) | {measure.__name__: measure(a) for measure in measures} for split, a in said.items()}, {k: v for k, v in self.fingerprint.items() if k != "parameters"},
         )  # fmt: skip
         try:
-            trained.curve.drop(columns="position_accuracy", errors="ignore").to_csv(self.folder / "curve.csv", index=False, float_format="%.6g")
-            for name, probe in trained.probes.items(): probe.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g")
+            trained.curve.drop(columns="position_accuracy", errors="ignore").to_csv(
+                self.folder / "curve.csv", index=False, float_format="%.6g"
+            )
+            for name, probe in trained.probes.items():
+                probe.to_csv(self.folder / f"{name}.csv", index=False, float_format="%.6g")
             shown = io.BytesIO()
-            show_answers(self.data["test"], said["test"]).savefig(shown, dpi=100)
+            show_predictions(self.data["test"], said["test"]).savefig(shown, dpi=100)
             (self.folder / "examples.png").write_bytes(palette_png(shown.getvalue()))
             plt.close("all")
             save_whole({k: v.cpu() for k, v in self.model.state_dict().items()}, self.folder / "model.pt")
             write_record(record, self.folder)
-        except OSError as e: raise StudyError(f"The record could not be written into {self.folder} ({e.strerror}): free some space and run again; training goes on from its last epoch.") from None
+        except OSError as e:
+            raise StudyError(
+                f"The record could not be written into {self.folder} ({e.strerror}): free some space and run again; training goes on from its last epoch."
+            ) from None
         if not self.kept_outside:
             publish_run(self.folder, self.final)
             self.lock.release()
@@ -153,17 +191,24 @@ def begin(
     namespace: dict,  # a notebook's globals(), with its parameters
 ) -> Run:
     "Check the parameters and begin a run."
-    return Run(experiment, given_parameters(namespace))
+    return Run(experiment, notebook_parameters(namespace))
 
 # %% ../../nbs/study/03_run.ipynb #cb2406db
 def both_parts(first: Trained, then: Trained) -> Trained:
     "A training in two parts, as one."
-    def after(frame, **past): return frame.assign(**{name: frame[name] + n for name, n in past.items() if name in frame})
+
+    def after(frame, **past):
+        return frame.assign(**{name: frame[name] + n for name, n in past.items() if name in frame})
+
     seconds = {name: first.seconds[name] + then.seconds[name] for name in first.seconds}
-    curve = pd.concat([first.curve, after(then.curve, epoch=first.curve.epoch.max(), examples=first.examples)], ignore_index=True)
+    curve = pd.concat(
+        [first.curve, after(then.curve, epoch=first.curve.epoch.max(), examples=first.examples)], ignore_index=True
+    )
     probes = first.probes | {name: after(probe, examples=first.examples) for name, probe in then.probes.items()}
     examples = first.examples + then.examples
-    return Trained(curve, probes, seconds, examples, examples / max(seconds["training"] + seconds["data"], 1e-9), then.resumed_from)
+    return Trained(
+        curve, probes, seconds, examples, examples / max(seconds["training"] + seconds["data"], 1e-9), then.resumed_from
+    )
 
 # %% ../../nbs/study/03_run.ipynb #5a110005
 def begun_from(profile: str, experiment: str) -> Path:

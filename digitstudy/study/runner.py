@@ -33,7 +33,19 @@ from itertools import product
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from .registry import RunFolder, catalogue, check_parameters, code_cells, hold, notebook_of, parse_parameter, publish_run, reports_home, settle, why_run
+from digitstudy.study.registry import (
+    RunFolder,
+    catalogue,
+    check_parameters,
+    code_cells,
+    acquire_lock,
+    notebook_of,
+    parse_parameter,
+    publish_run,
+    reports_home,
+    resolve_parameters,
+    stale_reason,
+)
 from ..core.config import RENDERED, StudyError, clock, load_settings, profiles, study_home
 from .kernels import WaitingKernel, forked_from, preload
 from .records import Record, read_record, read_records
@@ -43,9 +55,11 @@ from .records import Record, read_record, read_records
 def _environment(**values: str):
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
-    try: yield
+    try:
+        yield
     finally:
-        for name, value in before.items(): os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 # %% ../../nbs/study/06_runner.ipynb #804aba3d
 @contextmanager
@@ -56,15 +70,27 @@ def _showing(folder: Path, every: float):
     def show():
         said = ""
         while not done.wait(every):
-            try: line = json.loads(max(folder.rglob("progress.json"), key=lambda f: f.stat().st_mtime).read_text())["line"]
-            except (OSError, ValueError, KeyError): continue
-            if line != said: print(f"\r{line:<100}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+            try:
+                line = json.loads(max(folder.rglob("progress.json"), key=lambda f: f.stat().st_mtime).read_text())[
+                    "line"
+                ]
+            except (OSError, ValueError, KeyError):
+                continue
+            if line != said:
+                print(
+                    f"\r{line:<100}" if sys.stderr.isatty() else line,
+                    end="" if sys.stderr.isatty() else "\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
             said = line
-        if said and sys.stderr.isatty(): print(file=sys.stderr)
+        if said and sys.stderr.isatty():
+            print(file=sys.stderr)
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
-    try: yield
+    try:
+        yield
     finally:
         done.set()
         thread.join()
@@ -72,9 +98,14 @@ def _showing(folder: Path, every: float):
 
 def without_folders(text: str) -> str:
     "`text` with this machine's folders named by what they are to the study."
-    folders = {os.environ.get("DIGITSTUDY_REPORTS"): "reports", os.environ.get("DIGITSTUDY_DATA"): "$DIGITSTUDY_DATA", str(study_home()): "."}
+    folders = {
+        os.environ.get("DIGITSTUDY_REPORTS"): "reports",
+        os.environ.get("DIGITSTUDY_DATA"): "$DIGITSTUDY_DATA",
+        str(study_home()): ".",
+    }
     for folder, name in folders.items():
-        if folder: text = text.replace(folder, name)
+        if folder:
+            text = text.replace(folder, name)
     return text
 
 
@@ -93,38 +124,59 @@ def execute_notebook(
     from digitstudy.study.plots import palette_png
 
     quiet = dict(progress_bar=False, kernel_name="python3", cwd=str(study_home()))
-    if kernel: quiet["kernel_manager_class"] = forked_from(kernel)
+    if kernel:
+        quiet["kernel_manager_class"] = forked_from(kernel)
     see = f"The notebook that shows where: {target}"
-    try: papermill.execute_notebook(str(source), str(target), parameters, **quiet)
+    try:
+        papermill.execute_notebook(str(source), str(target), parameters, **quiet)
     except papermill.exceptions.PapermillExecutionError as e:
         what = e.evalue if e.ename == "StudyError" else f"{e.ename}: {e.evalue}"
         raise StudyError(f"{source.stem} failed: {what} {see}") from None
-    except DeadKernelError: raise StudyError(f"{source.stem} failed: its process died, perhaps of too little memory. Run it again; training goes on from its last epoch. {see}") from None
-    except OSError as e: raise StudyError(f"{source.stem} failed: {target} could not be written ({e.strerror}). Free some space and run again; training goes on from its last epoch.") from None
+    except DeadKernelError:
+        raise StudyError(
+            f"{source.stem} failed: its process died, perhaps of too little memory. Run it again; training goes on from its last epoch. {see}"
+        ) from None
+    except OSError as e:
+        raise StudyError(
+            f"{source.stem} failed: {target} could not be written ({e.strerror}). Free some space and run again; training goes on from its last epoch."
+        ) from None
     notebook = nbformat.read(target, as_version=4)
     notebook.metadata.pop("papermill", None)  # folders of this machine
     for cell in notebook.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
         for data in (output.get("data", {}) for output in cell.get("outputs", [])):
-            if "image/png" in data: data["image/png"] = b64encode(palette_png(b64decode(data["image/png"]))).decode()
+            if "image/png" in data:
+                data["image/png"] = b64encode(palette_png(b64decode(data["image/png"]))).decode()
     target.write_text(without_folders(nbformat.writes(notebook)) + "\n")
 
 
 def _run(run: RunFolder, parameters: dict, reports: Path, kernel: WaitingKernel | None):
-    told = {name: value for name, value in parameters.items() if name != "output"}  # folders of this machine do not belong in evidence
-    with _environment(DIGITSTUDY_RUN_FOLDER=str(run.folder), DIGITSTUDY_REPORTS=str(reports)), _showing(run.folder, 1 if sys.stderr.isatty() else 30):
+    told = {
+        name: value for name, value in parameters.items() if name != "output"
+    }  # folders of this machine do not belong in evidence
+    with (
+        _environment(DIGITSTUDY_RUN_FOLDER=str(run.folder), DIGITSTUDY_REPORTS=str(reports)),
+        _showing(run.folder, 1 if sys.stderr.isatty() else 30),
+    ):
         execute_notebook(notebook_of(run.experiment), run.folder / "notebook.ipynb", told, kernel)
-    if not (run.folder / "record.json").exists(): raise StudyError(f"{run.experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}")
+    if not (run.folder / "record.json").exists():
+        raise StudyError(
+            f"{run.experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}"
+        )
     data = read_record(publish_run(run.folder, run.final)).data
     for source in sorted({d["source"] for d in data.values() if "MNIST digits from" in d["source"]}):
-        print(f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.", file=sys.stderr)
+        print(
+            f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.",
+            file=sys.stderr,
+        )
     if data["train"]["source"].startswith(RENDERED):
         print(f"NOT SVHN: made with {data['train']['source']}; `digitstudy data --svhn` gets SVHN.", file=sys.stderr)
 
 
 def _check_machine(values: dict):  # name -> value, every parameter
     "What only torch knows is asked before the notebook starts, but torch is loaded for what is out of the ordinary alone."
-    if values["device"] in ("auto", "cpu") and values["precision"] == "auto": return
+    if values["device"] in ("auto", "cpu") and values["precision"] == "auto":
+        return
     from digitstudy.training.fit import choose_device, choose_precision
 
     choose_precision(values["precision"], choose_device(values["device"]))
@@ -137,21 +189,33 @@ def run_experiment(
     kernel: WaitingKernel | None = None,  # to execute the notebook in; a new one, if not given
 ) -> Path:  # the record's folder
     "Run one experiment and put its record in place."
-    _check_machine(settle(experiment, parameters)[0])
+    _check_machine(resolve_parameters(experiment, parameters)[0])
     run = RunFolder(experiment, parameters, patience=-1 if missing else 0)
     try:
         reports = reports_home(run.parameters["output"])
-        if missing and not why_run(experiment, run.profile, run.seed, reports, run.parameters): shutil.rmtree(run.folder)
-        else: _run(run, parameters, reports, kernel)
-    finally: run.lock.release()
+        if missing and not stale_reason(experiment, run.profile, run.seed, reports, run.parameters):
+            shutil.rmtree(run.folder)
+        else:
+            _run(run, parameters, reports, kernel)
+    finally:
+        run.lock.release()
     return run.final
 
 # %% ../../nbs/study/06_runner.ipynb #42e59f5f
 def parse_seeds(text: str) -> list[int]:
     "Seeds from a list such as 0,1,2, or 0:5 for 0 to 4, or both."
-    try: seeds = sorted({s for part in text.split(",") for s in (range(*map(int, part.split(":"))) if part.count(":") == 1 else [int(part)])})
-    except ValueError: seeds = []
-    if not seeds or min(seeds) < 0: raise StudyError(f"Seeds are numbers from 0, such as 0,1,2, or 0:5 for 0 to 4, not {text!r}.")
+    try:
+        seeds = sorted(
+            {
+                s
+                for part in text.split(",")
+                for s in (range(*map(int, part.split(":"))) if part.count(":") == 1 else [int(part)])
+            }
+        )
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0:
+        raise StudyError(f"Seeds are numbers from 0, such as 0,1,2, or 0:5 for 0 to 4, not {text!r}.")
     return seeds
 
 
@@ -167,16 +231,19 @@ class Job:
     @property
     def name(self) -> str:
         "Experiment, seed and variant in one word."
-        variant = settle(self.experiment, dict(self.given) | {"profile": self.profile})[1]
+        variant = resolve_parameters(self.experiment, dict(self.given) | {"profile": self.profile})[1]
         return f"{self.experiment}-seed-{self.seed}" + (f"-{variant}" if variant else "")
 
-    def __str__(self): return ", ".join([self.experiment, f"seed {self.seed}", *(f"{name}={value}" for name, value in self.given)])
+    def __str__(self):
+        return ", ".join([self.experiment, f"seed {self.seed}", *(f"{name}={value}" for name, value in self.given)])
 
 
 def importance(experiment: str) -> int:  # 0 comes first
     "The diary's experiments come first, then the ideas, then the reader."
-    if experiment.startswith("reader"): return 2
-    with open(study_home() / "data" / "published_2017.csv") as f: diary = {line.partition(",")[0] for line in f}
+    if experiment.startswith("reader"):
+        return 2
+    with open(study_home() / "data" / "published_2017.csv") as f:
+        diary = {line.partition(",")[0] for line in f}
     return 0 if experiment in diary else 1
 
 
@@ -187,7 +254,8 @@ def study_jobs(
 ) -> list[Job]:  # the most important first
     "Every experiment with every seed."
     load_settings(profile)
-    for experiment in only: notebook_of(experiment)
+    for experiment in only:
+        notebook_of(experiment)
     chosen = [e for e in catalogue() if not only or e in only]
     jobs = [Job(experiment, profile, seed) for seed in seeds for experiment in chosen]
     return sorted(jobs, key=lambda job: importance(job.experiment))
@@ -199,7 +267,11 @@ def plan(
     everything: bool = False,  # also what has a current record
 ) -> dict[Job, str]:  # why it has to be run; "" if not
     "What a batch has to do."
-    return {job: why_run(job.experiment, job.profile, job.seed, reports, dict(job.given)) or ("asked for" if everything else "") for job in jobs}
+    return {
+        job: stale_reason(job.experiment, job.profile, job.seed, reports, dict(job.given))
+        or ("asked for" if everything else "")
+        for job in jobs
+    }
 
 # %% ../../nbs/study/06_runner.ipynb #6a1f0c16
 MARGIN = {"time": 2, "memory": 1.5}  # asked for, by what was measured: other machines are slower, and share their cores
@@ -217,11 +289,19 @@ class Known:
     @classmethod
     def of(cls, records: list[Record], profile: str) -> "Known":
         "Records of one experiment, of this profile or, for lack of them, of another."
-        rates = [sum(value for name, value in r.cost.items() if name.startswith("seconds_")) / _pixels(r.parameters) for r in records]
-        return cls(sum(rates) / len(rates), max(rates), max((r.cost.get("memory_mb") or 0 for r in records if r.profile == profile), default=0))
+        rates = [
+            sum(value for name, value in r.cost.items() if name.startswith("seconds_")) / _pixels(r.parameters)
+            for r in records
+        ]
+        return cls(
+            sum(rates) / len(rates),
+            max(rates),
+            max((r.cost.get("memory_mb") or 0 for r in records if r.profile == profile), default=0),
+        )
 
 
-def _pixels(values: dict) -> int: return values["train_examples"] * values["epochs"] * values["height"] * values["width"]
+def _pixels(values: dict) -> int:
+    return values["train_examples"] * values["epochs"] * values["height"] * values["width"]
 
 
 def evidence(profile: str, reports: Path) -> dict[str, Known]:  # by experiment
@@ -229,15 +309,22 @@ def evidence(profile: str, reports: Path) -> dict[str, Known]:  # by experiment
     ours, found = study_home() / "reports", {}
     for home, name in [(reports, profile), (ours, profile), *((ours, other) for other in reversed(profiles()))]:
         new = {}
-        for record in read_records(home, name, variants=True): new.setdefault(record.experiment, []).append(record)
-        found = {e: Known.of([r for r in records if not r.variant] or records, profile) for e, records in new.items()} | found
+        for record in read_records(home, name, variants=True):
+            new.setdefault(record.experiment, []).append(record)
+        found = {
+            e: Known.of([r for r in records if not r.variant] or records, profile) for e, records in new.items()
+        } | found
     return found
 
 
 def estimates(job: Job, known: dict[str, Known]) -> tuple[float, float] | None:  # seconds, None if there is no record
     "How long a run takes by the records of its experiment: their mean, and by the slowest."
-    if job.experiment not in known: return None
-    pixels, by = _pixels(settle(job.experiment, dict(job.given) | {"profile": job.profile})[0]), known[job.experiment]
+    if job.experiment not in known:
+        return None
+    pixels, by = (
+        _pixels(resolve_parameters(job.experiment, dict(job.given) | {"profile": job.profile})[0]),
+        known[job.experiment],
+    )
     return pixels * by.mean, pixels * by.most
 
 
@@ -256,14 +343,17 @@ MADE_FROM = "made_from.txt"
 def report_source(reports: Path, profile: str) -> str:
     "A fingerprint of what a report is made from: all records, and the code of its notebook. Dates mean nothing in a fresh clone."
     sha = hashlib.sha256("".join(source for source, _ in code_cells(study_home() / "nbs" / "report.ipynb")).encode())
-    for path in sorted((reports / profile / "records").glob("*/*/record.json")): sha.update(path.read_bytes())
+    for path in sorted((reports / profile / "records").glob("*/*/record.json")):
+        sha.update(path.read_bytes())
     return sha.hexdigest()
 
 
 def report_is_current(reports: Path, profile: str) -> bool:
     "Whether the report was made from the records and the notebook as they are."
     note = reports / profile / MADE_FROM
-    return (note.with_name("README.md").exists() and note.exists()) and note.read_text().strip() == report_source(reports, profile)
+    return (note.with_name("README.md").exists() and note.exists()) and note.read_text().strip() == report_source(
+        reports, profile
+    )
 
 
 def make_report(
@@ -273,10 +363,15 @@ def make_report(
 ) -> Path:  # its front page
     "Build the report of one profile from its records."
     load_settings(profile)
-    if not read_records(reports, profile): raise StudyError(f"There are no records of the profile {profile} in {reports}: run `digitstudy study --profile {profile}` first.")
+    if not read_records(reports, profile):
+        raise StudyError(
+            f"There are no records of the profile {profile} in {reports}: run `digitstudy study --profile {profile}` first."
+        )
     source = report_source(reports, profile)
     with _environment(DIGITSTUDY_REPORTS=str(reports)):
-        execute_notebook(study_home() / "nbs" / "report.ipynb", reports / profile / "report.ipynb", {"profile": profile}, kernel)
+        execute_notebook(
+            study_home() / "nbs" / "report.ipynb", reports / profile / "report.ipynb", {"profile": profile}, kernel
+        )
     (reports / profile / MADE_FROM).write_text(source + "\n")
     return reports / profile / "README.md"
 
@@ -290,16 +385,21 @@ def _in_a_fork(function: Callable, *arguments):
     out, into = context.Pipe(duplex=False)
 
     def call():
-        try: into.send(function(*arguments))
-        except BaseException as e: into.send(e)
+        try:
+            into.send(function(*arguments))
+        except BaseException as e:
+            into.send(e)
 
     process = context.Process(target=call)
     process.start()
     into.close()
-    try: found = out.recv()
-    except EOFError: raise StudyError("A process of the study died, perhaps of too little memory: run it again.") from None
+    try:
+        found = out.recv()
+    except EOFError:
+        raise StudyError("A process of the study died, perhaps of too little memory: run it again.") from None
     process.join()
-    if isinstance(found, BaseException): raise found
+    if isinstance(found, BaseException):
+        raise found
     return found
 
 
@@ -307,7 +407,8 @@ def _gpus() -> list[str]:
     import torch
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not torch.cuda.is_available(): return []
+    if not torch.cuda.is_available():
+        return []
     return named.split(",") if named else [str(k) for k in range(torch.cuda.device_count())]
 
 
@@ -324,7 +425,8 @@ def cores_here() -> int:
 
 def side_by_side(gpus: list[str], cores: int | None = None) -> list[str]:
     "One entry for each run that may go on at the same time: its GPU, or nothing where there is none."
-    if not gpus: return [""] * (cores or cores_here())
+    if not gpus:
+        return [""] * (cores or cores_here())
     return [gpus[k % len(gpus)] for k in range(cores or min(cores_here(), RUNS_A_GPU * len(gpus)))]
 
 # %% ../../nbs/study/06_runner.ipynb #7c3e1a06
@@ -356,27 +458,38 @@ class Pace:
 # %% ../../nbs/study/06_runner.ipynb #7c3e1a09
 def _leave_with(parent: int):
     "End this process if the one that forked it has died."
+
     def watch():
-        while os.getppid() == parent: time.sleep(1)
+        while os.getppid() == parent:
+            time.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
+
     threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(log: Path, gpu: str, parent: int, environment: dict[str, str], task: Callable[[WaitingKernel], object]):
     "In a forked process: do `task` with a waiting kernel, and leave what it says in `log`."
-    def end(*_): raise KeyboardInterrupt
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, end)
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
     with open(log, "w") as file:
-        for stream in (1, 2): os.dup2(file.fileno(), stream)
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
     os.environ.update(environment | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}))
     kernel, code = WaitingKernel(), 1
     try:
         _leave_with(parent)
         print(task(kernel), flush=True)
         code = 0
-    except StudyError as e: print(f"digitstudy: {e}", file=sys.stderr)
-    except KeyboardInterrupt: print("digitstudy: stopped; run the same command again to go on.", file=sys.stderr)
-    except BaseException: traceback.print_exc()
+    except StudyError as e:
+        print(f"digitstudy: {e}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("digitstudy: stopped; run the same command again to go on.", file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
     finally:
         kernel.kill()
         sys.stdout.flush()
@@ -412,13 +525,17 @@ class Pool:
 
     def stop(self):
         "End whatever runs, and wait until it has."
-        for process in self.running: process.terminate()
-        for process in self.running: process.join(10)
-        for process in self.running: process.kill()
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            process.join(10)
+        for process in self.running:
+            process.kill()
         self.running = {}
 
 # %% ../../nbs/study/06_runner.ipynb #7c3e1a11
-def _tell(text: str): print(text, file=sys.stderr, flush=True)
+def _tell(text: str):
+    print(text, file=sys.stderr, flush=True)
 
 
 def run_here(
@@ -445,7 +562,8 @@ def run_here(
         given = dict(job.given) | {"profile": job.profile, "seed": job.seed, "output": str(reports)}
         return lambda kernel: f"The record: {run_experiment(job.experiment, given, not everything, kernel)}"
 
-    def in_time(job): return (need := pace.needs([job])) is None or time.monotonic() + need < end
+    def in_time(job):
+        return (need := pace.needs([job])) is None or time.monotonic() + need < end
 
     try:
         while waiting or pool.running:
@@ -453,16 +571,27 @@ def run_here(
                 undone |= dict.fromkeys([*waiting, *(job for job, _, _ in pool.running.values())], "left")
                 break
             for job in [*waiting]:
-                if not pool.free: break
+                if not pool.free:
+                    break
                 waiting.remove(job)
-                if in_time(job): pool.start(job, job.name, task(job))
-                else: undone[job] = "left"
+                if in_time(job):
+                    pool.start(job, job.name, task(job))
+                else:
+                    undone[job] = "left"
             for job, seconds, well in pool.ended():
                 count += 1
-                if well: pace.note(job, seconds)
-                else: undone[job] = "failed"
+                if well:
+                    pace.note(job, seconds)
+                else:
+                    undone[job] = "failed"
                 need = pace.needs([*waiting, *(job for job, _, _ in pool.running.values())])
-                left = "" if need is None else f", about {clock(need / len(slots))} left" if waiting or pool.running else ""
+                left = (
+                    ""
+                    if need is None
+                    else f", about {clock(need / len(slots))} left"
+                    if waiting or pool.running
+                    else ""
+                )
                 _tell(f"{count} of {len(jobs)}: {job}, {clock(seconds)}{'' if well else ', FAILED'}{left}")
         _tell(f"{len(jobs) - len(undone)} runs in {clock(time.monotonic() - began)}, {len(slots)} side by side.")
         if report and read_records(reports, report):
@@ -472,26 +601,41 @@ def run_here(
             pool.start(None, "report", lambda kernel: make_report(report, reports, kernel))
             while pool.running:
                 for _, _, well in pool.ended():
-                    if not well: undone[None] = "failed"
-    finally: pool.stop()
+                    if not well:
+                        undone[None] = "failed"
+    finally:
+        pool.stop()
     return undone
 
 # %% ../../nbs/study/06_runner.ipynb #6a1f0c22
-CARRIED = ("DIGITSTUDY_DATA", "DIGITSTUDY_MIRRORS", "XDG_CACHE_HOME")  # of the environment: told to each job, wherever it runs
+CARRIED = (
+    "DIGITSTUDY_DATA",
+    "DIGITSTUDY_MIRRORS",
+    "XDG_CACHE_HOME",
+)  # of the environment: told to each job, wherever it runs
 
 
 def machines(on: str) -> Path:
     "The profile of Snakemake that says where jobs run: its name in `workflow/profiles`, or a folder."
-    if find_spec("snakemake") is None: raise StudyError("--on needs Snakemake: pip install 'digitstudy[cluster]'")
+    if find_spec("snakemake") is None:
+        raise StudyError("--on needs Snakemake: pip install 'digitstudy[cluster]'")
     import yaml
 
     home = study_home() / "workflow" / "profiles"
     folder = next((f for f in (home / on, Path(on)) if (f / "config.yaml").is_file()), None)
-    if folder is None: raise StudyError(f"Nowhere to run is called {on!r}: choose one of {', '.join(sorted(f.parent.name for f in home.glob('*/config.yaml')))}, or name a folder with a config.yaml.")
-    try: executor = (yaml.safe_load((folder / "config.yaml").read_text()) or {}).get("executor", "local")
-    except (OSError, yaml.YAMLError, AttributeError) as e: raise StudyError(f"{folder / 'config.yaml'} is not a profile of Snakemake ({str(e).splitlines()[0]}).") from None
+    if folder is None:
+        raise StudyError(
+            f"Nowhere to run is called {on!r}: choose one of {', '.join(sorted(f.parent.name for f in home.glob('*/config.yaml')))}, or name a folder with a config.yaml."
+        )
+    try:
+        executor = (yaml.safe_load((folder / "config.yaml").read_text()) or {}).get("executor", "local")
+    except (OSError, yaml.YAMLError, AttributeError) as e:
+        raise StudyError(
+            f"{folder / 'config.yaml'} is not a profile of Snakemake ({str(e).splitlines()[0]})."
+        ) from None
     plugin = f"snakemake-executor-plugin-{executor}"
-    if executor not in ("local", "dryrun", "touch") and find_spec(plugin.replace("-", "_")) is None: raise StudyError(f"{folder.name} needs an executor that is not installed: pip install {plugin}")
+    if executor not in ("local", "dryrun", "touch") and find_spec(plugin.replace("-", "_")) is None:
+        raise StudyError(f"{folder.name} needs an executor that is not installed: pip install {plugin}")
     return folder.resolve()
 
 
@@ -505,27 +649,52 @@ def write_jobs(
 ):
     "What `workflow/Snakefile` reads: for each job its command and what it needs."
     known = {profile: evidence(profile, reports) for profile in {job.profile for job in jobs}}
+
     def command(job):
         sets = [word for name, value in job.given for word in ("--set", f"{name}={value}")]
-        return ["run", job.experiment, "--profile", job.profile, "--seed", str(job.seed), "--output", str(reports), *sets, *([] if everything else ["--missing"])]
+        return [
+            "run",
+            job.experiment,
+            "--profile",
+            job.profile,
+            "--seed",
+            str(job.seed),
+            "--output",
+            str(reports),
+            *sets,
+            *([] if everything else ["--missing"]),
+        ]
+
     runs = {job.name: {"command": shlex.join(command(job))} | requirements(job, known[job.profile]) for job in jobs}
     make = {"command": shlex.join(["report", "--profile", report, "--output", str(reports)])} if report else None
-    try: path.write_text(json.dumps({"environment": environment or {}, "runs": runs, "report": make}, indent=1) + "\n")
-    except OSError as e: raise StudyError(f"{path} could not be written ({e.strerror}): free some space, or name another folder with output.") from None
+    try:
+        path.write_text(json.dumps({"environment": environment or {}, "runs": runs, "report": make}, indent=1) + "\n")
+    except OSError as e:
+        raise StudyError(
+            f"{path} could not be written ({e.strerror}): free some space, or name another folder with output."
+        ) from None
 
 
 def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whether all went well
     "Run Snakemake in a process group of its own; whatever interrupts this process interrupts the group, so that Snakemake can cancel what it has sent elsewhere."
-    def hear(): signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background commands ignore it
+
+    def hear():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background commands ignore it
+
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=hear)
-    try: return process.wait() == 0
+    try:
+        return process.wait() == 0
     except BaseException:
         os.killpg(process.pid, signal.SIGINT)
-        try: process.wait(60)
-        except subprocess.TimeoutExpired: pass
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            pass
         finally:
-            try: os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError: pass
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         raise
 
 
@@ -543,9 +712,14 @@ def run_elsewhere(
     work = place / ".running" / batch
     # Data are fetched once, here; where they cannot be had, the runs need not try again, each for itself.
     offline = {} if _mnist_is_whole() else {"DIGITSTUDY_MIRRORS": ""}
-    carried = {name: os.environ[name] for name in CARRIED if name in os.environ} | offline | {"DIGITSTUDY_HOME": str(study_home().resolve())}
+    carried = (
+        {name: os.environ[name] for name in CARRIED if name in os.environ}
+        | offline
+        | {"DIGITSTUDY_HOME": str(study_home().resolve())}
+    )
     work.mkdir(exist_ok=True)
-    for done in [*(work / f"{job.name}.done" for job in jobs), work / "report.done"]: done.unlink(missing_ok=True)
+    for done in [*(work / f"{job.name}.done" for job in jobs), work / "report.done"]:
+        done.unlink(missing_ok=True)
     write_jobs(jobs, reports, work / "jobs.json", report, everything, carried)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(study_home() / "workflow" / "Snakefile"), "--directory", str(work), "--workflow-profile", str(where),
                "--forceall", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "rules", "progress", "host", "--config", f"jobs={work / 'jobs.json'}"]  # fmt: skip
@@ -566,15 +740,30 @@ def run_jobs(
     minutes: float | None = None,  # after which nothing goes on; on this machine alone
 ) -> bool:  # whether all went well
     "Run jobs of one profile, and say which failed."
-    if on and (cores or minutes is not None): raise StudyError("Either --on, or --cores and --minutes: what --on names says how many runs go side by side, and how long.")
-    if on: machines(on)
+    if on and (cores or minutes is not None):
+        raise StudyError(
+            "Either --on, or --cores and --minutes: what --on names says how many runs go side by side, and how long."
+        )
+    if on:
+        machines(on)
     place = reports / jobs[0].profile
-    lock, logs = hold(place / ".running" / f"{batch}.lock"), place / "logs"
+    lock, logs = acquire_lock(place / ".running" / f"{batch}.lock"), place / "logs"
     try:
-        for job in jobs: (logs / f"{job.name}.log").unlink(missing_ok=True)
-        undone = run_elsewhere(jobs, reports, batch, on, report, everything) if on else run_here(jobs, reports, cores, minutes, report, everything)
-    finally: lock.release()
-    def last_words(log): return (log.read_text().strip().splitlines() or ["it left no log"])[-1] if log.exists() else "it was not started"
+        for job in jobs:
+            (logs / f"{job.name}.log").unlink(missing_ok=True)
+        undone = (
+            run_elsewhere(jobs, reports, batch, on, report, everything)
+            if on
+            else run_here(jobs, reports, cores, minutes, report, everything)
+        )
+    finally:
+        lock.release()
+
+    def last_words(log):
+        return (
+            (log.read_text().strip().splitlines() or ["it left no log"])[-1] if log.exists() else "it was not started"
+        )
+
     failed = [job for job, why in undone.items() if why == "failed"]
     for job in failed:
         if job is None:
@@ -582,7 +771,8 @@ def run_jobs(
             continue
         notebook, last = place / ".running" / job.name / "notebook.ipynb", last_words(logs / f"{job.name}.log")
         _tell(f"FAILED {job}: {last}" + ("" if str(notebook) in last or not notebook.exists() else f" See {notebook}"))
-    if left := len(undone) - len(failed): _tell(f"The time is up: {left} runs are left. The same command goes on with them.")
+    if left := len(undone) - len(failed):
+        _tell(f"The time is up: {left} runs are left. The same command goes on with them.")
     return not failed
 
 # %% ../../nbs/study/06_runner.ipynb #6a1f0c25
@@ -591,9 +781,14 @@ def _announce(todo: dict[Job, str], done: int, reports: Path):
     print(f"{len(todo)} runs to do" + (f", {done} have a current record already." if done else "."), file=sys.stderr)
     known = {profile: evidence(profile, reports) for profile in {job.profile for job in todo}}
     seconds = {job: estimates(job, known[job.profile]) for job in todo}
-    for job, why in todo.items(): print(f"  {job}: {why}" + (f" (about {clock(seconds[job][0])})" if seconds[job] else ""), file=sys.stderr)
+    for job, why in todo.items():
+        print(f"  {job}: {why}" + (f" (about {clock(seconds[job][0])})" if seconds[job] else ""), file=sys.stderr)
     known_of = [s for s in seconds.values() if s]
-    if known_of: print(f"By the records {len(known_of)} of them take {clock(sum(mean for mean, _ in known_of))} one after another.", file=sys.stderr)
+    if known_of:
+        print(
+            f"By the records {len(known_of)} of them take {clock(sum(mean for mean, _ in known_of))} one after another.",
+            file=sys.stderr,
+        )
 
 
 def run_study(
@@ -612,14 +807,17 @@ def run_study(
     todo = {job: why for job, why in plan(jobs, reports, everything).items() if why}
     print(f"Profile {profile}: ", end="", file=sys.stderr)
     _announce(todo, len(jobs) - len(todo), reports)
-    if dry: return True
+    if dry:
+        return True
     page = reports / profile / "README.md"
     if not todo and report_is_current(reports, profile):
         print(f"Nothing to do. The report: {page}", file=sys.stderr)
         return True
     well = run_jobs(list(todo), reports, "study", cores, on, profile, everything, minutes) if todo else True
-    if not report_is_current(reports, profile) and read_records(reports, profile): make_report(profile, reports)  # of the records there are
-    if page.exists(): print(f"The report: {page}", file=sys.stderr)
+    if not report_is_current(reports, profile) and read_records(reports, profile):
+        make_report(profile, reports)  # of the records there are
+    if page.exists():
+        print(f"The report: {page}", file=sys.stderr)
     return well
 
 # %% ../../nbs/study/06_runner.ipynb #658b3c56
@@ -631,18 +829,28 @@ def parse_values(
     found = {}
     for text in sets:
         name, _, values = text.partition("=")
-        if name in ("profile", "seed", "device", "output"): raise StudyError(f"{name} is not swept: say --{name + 's' * (name == 'seed')} instead.")
-        if name in found: raise StudyError(f"{name} is given twice: name all its values at once, as {name}=1,2,3.")
-        found[name] = list(dict.fromkeys(parse_parameter(experiment, f"{name}={value}")[1] for value in values.split(",")))
-        for value in found[name]: check_parameters(experiment, {name: value})
-    if not found: raise StudyError("There is nothing to sweep: say --set name=value,value, such as --set loc_weight=1,10,100.")
+        if name in ("profile", "seed", "device", "output"):
+            raise StudyError(f"{name} is not swept: say --{name + 's' * (name == 'seed')} instead.")
+        if name in found:
+            raise StudyError(f"{name} is given twice: name all its values at once, as {name}=1,2,3.")
+        found[name] = list(
+            dict.fromkeys(parse_parameter(experiment, f"{name}={value}")[1] for value in values.split(","))
+        )
+        for value in found[name]:
+            check_parameters(experiment, {name: value})
+    if not found:
+        raise StudyError("There is nothing to sweep: say --set name=value,value, such as --set loc_weight=1,10,100.")
     return found
 
 
 def sweep_jobs(experiment: str, profile: str, values: dict[str, list], seeds: list[int]) -> list[Job]:
     "Every combination of values with every seed."
     load_settings(profile)
-    jobs = [Job(experiment, profile, seed, tuple(zip(values, point))) for point in product(*values.values()) for seed in seeds]
+    jobs = [
+        Job(experiment, profile, seed, tuple(zip(values, point)))
+        for point in product(*values.values())
+        for seed in seeds
+    ]
     return list({job.name: job for job in jobs}.values())
 
 
@@ -664,14 +872,23 @@ def run_sweep(
     todo = {job: why for job, why in plan(jobs, reports).items() if why}
     print(f"Sweep of {experiment}, profile {profile}: ", end="", file=sys.stderr)
     _announce(todo, len(jobs) - len(todo), reports)
-    if dry: return True
+    if dry:
+        return True
     name = f"sweep_{experiment}_{'_'.join(names)}"
     well = run_jobs(list(todo), reports, name, cores, on, minutes=minutes) if todo else True
     points, records = set(product(*values.values())), read_records(reports, profile, variants=True)
-    mine = [r for r in swept(records, experiment, names) if r.seed in seeds and tuple(r.parameters[n] for n in names) in points]
-    if not mine: return False
+    mine = [
+        r
+        for r in swept(records, experiment, names)
+        if r.seed in seeds and tuple(r.parameters[n] for n in names) in points
+    ]
+    if not mine:
+        return False
     table, figure = reports / profile / "tables" / name, reports / profile / "figures" / name
     print(write_table(sweep_table(mine, experiment, names), table).to_string(index=False))
     write_figure(show_sweep(mine, experiment, names), figure)
-    print(f"The table: {table}.csv, and the figure: {figure}.png; `digitstudy report --profile {profile}` puts a sweep of three values or more into the report.", file=sys.stderr)
+    print(
+        f"The table: {table}.csv, and the figure: {figure}.png; `digitstudy report --profile {profile}` puts a sweep of three values or more into the report.",
+        file=sys.stderr,
+    )
     return well

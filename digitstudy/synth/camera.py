@@ -16,7 +16,9 @@ from ..core.random import Draws, draw, stream
 from ..data.svhn import PLACES
 
 # %% ../../nbs/synth/03_camera.ipynb #6a8e4a36
-def _forward(m: dict[str, Tensor], u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # `[n, k]` on the strip -> picture, in heights of it
+def _forward(
+    m: dict[str, Tensor], u: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor]:  # `[n, k]` on the strip -> picture, in heights of it
     v = v + m["arc"][:, None] * u * u
     u, v = torch.where(m["upright"][:, None], u, v), torch.where(m["upright"][:, None], v, u)
     w = 1 + m["p"][:, None] * u + m["q"][:, None] * v
@@ -30,10 +32,18 @@ def place_camera(
 ) -> dict[str, Tensor]:  # the map, and boxes `[n, 6, 4]`: left, top, right, bottom in heights of the picture
     "How the strip comes to its place in the picture."
     upright, length = layout["upright"], layout["length"].clamp(min=1)
-    slope = torch.where(upright, number["slope"].clamp(-0.6, 0.6) * torch.where(d.chance(0.3), 1.0, 0.5), 0.0)  # half of what the boxes say is how they were drawn
+    slope = torch.where(
+        upright, number["slope"].clamp(-0.6, 0.6) * torch.where(d.chance(0.3), 1.0, 0.5), 0.0
+    )  # half of what the boxes say is how they were drawn
     turn = d.chance(0.4) * d.between(0.5, 1.0)  # how much of the slope is a turn of the camera
     slant = d.chance(0.25) * d.between(-0.3, 0.15)
-    m = {"upright": upright, "s": slope, "k": slant - slope * turn, "p": d.between(-0.16, 0.16) / length, "q": d.between(-0.1, 0.1)}
+    m = {
+        "upright": upright,
+        "s": slope,
+        "k": slant - slope * turn,
+        "p": d.between(-0.16, 0.16) / length,
+        "q": d.between(-0.1, 0.1),
+    }
     m["arc"] = (d.chance(0.06) & upright & (number["count"] > 2)) * d.between(-0.14, 0.25) / length
     u, v = layout["corners"][..., [0, 2, 0, 2]], layout["corners"][..., [1, 1, 3, 3]]
     x, y = (part.view(d.n, PLACES, 4) for part in _forward(m, u.flatten(1), v.flatten(1)))
@@ -59,18 +69,95 @@ def backward(
 ) -> Tensor:  # float64 `[n, 3, 3]`: from (x, y, 1) in heights of the picture to the number's plane
     "The inverse of the projective map."
     k, s, p, q = m["k"], m["s"], m["p"], m["q"]
-    adjoint = [[torch.ones_like(k), -k, torch.zeros_like(k)], [-s, torch.ones_like(k), torch.zeros_like(k)], [s * q - p, k * p - q, 1 - k * s]]
+    adjoint = [
+        [torch.ones_like(k), -k, torch.zeros_like(k)],
+        [-s, torch.ones_like(k), torch.zeros_like(k)],
+        [s * q - p, k * p - q, 1 - k * s],
+    ]
     a, b = 1 / m["scale"][:, 0], 1 / m["scale"][:, 1]
     x0, y0 = m["middle"][:, 0] - m["centre"][:, 0] * a, m["middle"][:, 1] - m["centre"][:, 1] * b
     rows = [torch.stack([r[0] * a, r[1] * b, r[0] * x0 + r[1] * y0 + r[2]], 1) for r in adjoint]
     return torch.stack(rows, 1)
 
 # %% ../../nbs/synth/03_camera.ipynb #5d3556a9
-LUMA = torch.tensor([16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]).view(8, 8)  # ITU T.81, table K.1
+LUMA = torch.tensor(
+    [
+        16,
+        11,
+        10,
+        16,
+        24,
+        40,
+        51,
+        61,
+        12,
+        12,
+        14,
+        19,
+        26,
+        58,
+        60,
+        55,
+        14,
+        13,
+        16,
+        24,
+        40,
+        57,
+        69,
+        56,
+        14,
+        17,
+        22,
+        29,
+        51,
+        87,
+        80,
+        62,
+        18,
+        22,
+        37,
+        56,
+        68,
+        109,
+        103,
+        77,
+        24,
+        35,
+        55,
+        64,
+        81,
+        104,
+        113,
+        92,
+        49,
+        64,
+        78,
+        87,
+        103,
+        121,
+        120,
+        101,
+        72,
+        92,
+        95,
+        98,
+        112,
+        100,
+        103,
+        99,
+    ]
+).view(8, 8)  # ITU T.81, table K.1
 CHROMA = torch.full((8, 8), 99)
 CHROMA[:4, :4] = torch.tensor([[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]])  # table K.2
 QUALITY = (0, 20, 50, 120, 250)  # per cent of those tables; 0: not compressed
-COSINES = torch.tensor([[round(512 * (0.125 if k == 0 else 0.25) ** 0.5 * np.cos((2 * j + 1) * k * np.pi / 16)) for j in range(8)] for k in range(8)], dtype=torch.float32)
+COSINES = torch.tensor(
+    [
+        [round(512 * (0.125 if k == 0 else 0.25) ** 0.5 * np.cos((2 * j + 1) * k * np.pi / 16)) for j in range(8)]
+        for k in range(8)
+    ],
+    dtype=torch.float32,
+)
 
 
 def _neighbours(x: Tensor, axis: int, step: int) -> Tensor:  # the sum of those on both sides
@@ -78,17 +165,23 @@ def _neighbours(x: Tensor, axis: int, step: int) -> Tensor:  # the sum of those 
     first, last = x.narrow(axis, 0, 1), x.narrow(axis, size - 1, 1)
     pad = [-1] * x.dim()
     pad[axis] = step
-    return torch.cat([first.expand(pad), x.narrow(axis, 0, size - step)], axis) + torch.cat([x.narrow(axis, step, size - step), last.expand(pad)], axis)
+    return torch.cat([first.expand(pad), x.narrow(axis, 0, size - step)], axis) + torch.cat(
+        [x.narrow(axis, step, size - step), last.expand(pad)], axis
+    )
 
 
 def soften(image: Tensor, strength: Tensor, step: int = 1, axes=(2, 3)) -> Tensor:
     "Each pixel mixed with those `step` away: strength 1 is the kernel 1-2-1, a negative one sharpens."
-    if not (strength != 0).any(): return image
-    for axis in axes: image = image + strength.view(-1, 1, 1, 1) * (0.25 * _neighbours(image, axis, step) - 0.5 * image)
+    if not (strength != 0).any():
+        return image
+    for axis in axes:
+        image = image + strength.view(-1, 1, 1, 1) * (0.25 * _neighbours(image, axis, step) - 0.5 * image)
     return image
 
 
-def _turn(x: Tensor, by: Tensor, divide: float) -> Tensor:  # the last two axes, [8, 8], transformed by whole numbers and swapped
+def _turn(
+    x: Tensor, by: Tensor, divide: float
+) -> Tensor:  # the last two axes, [8, 8], transformed by whole numbers and swapped
     y = torch.matmul(x.reshape(-1, 8), by.T).view(x.shape)
     return (y * (1 / divide) + 0.5).floor().transpose(-1, -2)
 
@@ -99,11 +192,14 @@ def jpeg(
 ) -> Tensor:  # the same shape
     "What JPEG leaves of an image."
     n, _, h, w = image.shape
-    if not (quality > 0).any(): return image
+    if not (quality > 0).any():
+        return image
     r, g, b = image.unbind(1)
     luma = (0.299 * r + 0.587 * g + 0.114 * b + 0.5).floor()
     planes = torch.stack([luma - 128, (0.564 * (b - luma) + 0.5).floor(), (0.713 * (r - luma) + 0.5).floor()], 1)
-    kind = torch.float32 if image.device.type == "cpu" else torch.float64  # a GPU may shorten float32 in products of matrices
+    kind = (
+        torch.float32 if image.device.type == "cpu" else torch.float64
+    )  # a GPU may shorten float32 in products of matrices
     cosines = COSINES.to(image.device, kind)
     blocks = planes.view(n, 3, h // 8, 8, w // 8, 8).transpose(3, 4).to(kind)
     blocks = _turn(_turn(blocks, cosines, 32), cosines, 1).float()  # 8192 times the coefficients
@@ -121,12 +217,21 @@ def jpeg(
 
 @lru_cache(1)
 def _noise() -> Tensor:  # int8 [2**18], near to normal with a standard deviation of 32
-    return (draw(stream(0, "train"), torch.arange(2**16), 16).view(2**18, 4) >> 24).sum(1).sub(510).div(4.62).round().clamp(-127, 127).to(torch.int8)
+    return (
+        (draw(stream(0, "train"), torch.arange(2**16), 16).view(2**18, 4) >> 24)
+        .sum(1)
+        .sub(510)
+        .div(4.62)
+        .round()
+        .clamp(-127, 127)
+        .to(torch.int8)
+    )
 
 
 def take_picture(image: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n, 3, h, w]` of whole numbers
     "The scene as a cheap camera keeps it."
-    for k, step in ((0, 1), (1, 1), (2, 2)): image = soften(image, s["blur"][:, k], step)
+    for k, step in ((0, 1), (1, 1), (2, 2)):
+        image = soften(image, s["blur"][:, k], step)
     image = soften(image, s["drag"], 2, axes=(3,))
     image = soften(image, -s["sharpen"])
     n, size = len(image), image[0].numel()
@@ -136,16 +241,23 @@ def take_picture(image: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n,
     return jpeg(image.clamp(0, 255).add(0.5).floor(), s["quality"])
 
 
-def _between(image: Tensor, size: int, axis: int) -> Tensor:  # int32, an axis brought to `size` by straight lines, 256 times as large
+def _between(
+    image: Tensor, size: int, axis: int
+) -> Tensor:  # int32, an axis brought to `size` by straight lines, 256 times as large
     old = image.shape[axis]
-    at = ((2 * torch.arange(size, device=image.device) + 1) * old * 128 + size // 2) // size - 128  # 256 times the place between pixels' middles
+    at = (
+        (2 * torch.arange(size, device=image.device) + 1) * old * 128 + size // 2
+    ) // size - 128  # 256 times the place between pixels' middles
     at = at.clamp(0, 256 * (old - 1)).int()
     first, part = at // 256, (at % 256).view(-1, *(1,) * (image.dim() - 1 - axis % image.dim()))
-    return image.index_select(axis, first) * (256 - part) + image.index_select(axis, (first + 1).clamp(max=old - 1)) * part
+    return (
+        image.index_select(axis, first) * (256 - part) + image.index_select(axis, (first + 1).clamp(max=old - 1)) * part
+    )
 
 
 def enlarge(image: Tensor, size: tuple[int, int]) -> Tensor:  # uint8 `[n, 3, *size]`
     "Resized by straight lines between pixels, in whole numbers: the same on any device and with any number of threads."
     image = image.add(0.5).floor().clamp(0, 255)
-    if image.shape[2:] == size: return image.to(torch.uint8)
+    if image.shape[2:] == size:
+        return image.to(torch.uint8)
     return ((_between(_between(image.int(), size[0], 2), size[1], 3) + 2**15) >> 16).to(torch.uint8)

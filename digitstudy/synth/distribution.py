@@ -23,7 +23,9 @@ from ..core.random import Draws, normal_table
 
 # %% ../../nbs/synth/00_distribution.ipynb #5c20a47d
 GEOMETRY = ("height", "aspect", "cx", "cy", "w", "h", "slope")
-QUANTILES = np.concatenate([[0.002, 0.01], np.linspace(0.025, 0.975, 39), [0.99, 0.998]])  # where the tables are cut; their ends stand for what is beyond
+QUANTILES = np.concatenate(
+    [[0.002, 0.01], np.linspace(0.025, 0.975, 39), [0.99, 0.998]]
+)  # where the tables are cut; their ends stand for what is beyond
 
 
 def _measure(image: dict) -> tuple:  # number, seven geometry values, gaps, jitters
@@ -35,7 +37,15 @@ def _measure(image: dict) -> tuple:  # number, seven geometry values, gaps, jitt
     slope = run[1] / max(run[0], 0.3 * side) if len(box) > 1 else 0.0
     jitter = middle[:, 1] - middle[0, 1] - slope * (middle[:, 0] - middle[0, 0])
     gap = box[1:, 0] - box[:-1, 0] - box[:-1, 2]
-    place = [height, width / height, (left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height, slope]
+    place = [
+        height,
+        width / height,
+        (left + right) / 2 / width,
+        (top + bottom) / 2 / height,
+        (right - left) / width,
+        (bottom - top) / height,
+        slope,
+    ]
     return [b["label"] for b in image["boxes"]], place, gap / side, jitter[1:-1] / side
 
 
@@ -47,7 +57,8 @@ def measure_annotations(
     count = np.array([len(labels) for labels, *_ in seen])
     digits = np.zeros((PLACES, PLACES, 10), int)
     for labels, *_ in seen:
-        for position, label in enumerate(labels): digits[len(labels) - 1, position, label] += 1
+        for position, label in enumerate(labels):
+            digits[len(labels) - 1, position, label] += 1
     places = {}
     for n in (1, 2, 3, 4):  # longer ones are too few for tables of their own
         x = np.array([place for labels, place, *_ in seen if min(len(labels), 4) == n])
@@ -68,8 +79,10 @@ def measure_annotations(
 def svhn_statistics() -> dict:
     "The distribution measured on SVHN's 33,402 training annotations."
     path = Path(find_spec("digitstudy").origin).with_name("synth") / "house_statistics.json"
-    try: return json.loads(path.read_text())
-    except (OSError, ValueError) as e: raise StudyError(f"{path} cannot be read ({e}): take it from the repository again.") from None
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        raise StudyError(f"{path} cannot be read ({e}): take it from the repository again.") from None
 
 # %% ../../nbs/synth/00_distribution.ipynb #53986055
 def _look_up(table: Tensor, at: Tensor) -> Tensor:  # values of `table`, float64 [n, k], at the shares `at`, [n]
@@ -88,9 +101,19 @@ def _tables() -> dict[str, Tensor]:
     lengths = torch.tensor(s["lengths"], dtype=torch.float64).cumsum(0)
     digits = torch.tensor(s["digits"], dtype=torch.float64) + 1e-3  # an unseen digit at the sixth place is possible
     places = [s["places"][str(min(n, 4))] for n in range(1, PLACES + 1)]
-    factor = [np.round(np.linalg.cholesky(0.98 * np.array(p["correlation"]) + 0.02 * np.eye(len(GEOMETRY))), 6) for p in places]
+    factor = [
+        np.round(np.linalg.cholesky(0.98 * np.array(p["correlation"]) + 0.02 * np.eye(len(GEOMETRY))), 6)
+        for p in places
+    ]
     quantiles = [[p["quantiles"][name] for name in GEOMETRY] for p in places]
-    tables = {"lengths": lengths / lengths[-1], "digits": digits.cumsum(-1) / digits.sum(-1, keepdim=True), "factor": np.stack(factor), "quantiles": quantiles, "gap": s["gap"], "jitter": s["jitter"]}
+    tables = {
+        "lengths": lengths / lengths[-1],
+        "digits": digits.cumsum(-1) / digits.sum(-1, keepdim=True),
+        "factor": np.stack(factor),
+        "quantiles": quantiles,
+        "gap": s["gap"],
+        "jitter": s["jitter"],
+    }
     return {name: torch.as_tensor(table, dtype=torch.float64) for name, table in tables.items()}
 
 
@@ -101,18 +124,25 @@ def _normal_share(z: Tensor) -> Tensor:  # the normal distribution function, fro
 
 def draw_numbers(
     d: Draws,
-) -> dict[str, Tensor]:  # count int64 `[n]`, digits int64 `[n, 6]`, and float64 `[n]` for each name of GEOMETRY, gap `[n]`, jitter `[n, 6]`
+) -> dict[
+    str, Tensor
+]:  # count int64 `[n]`, digits int64 `[n, 6]`, and float64 `[n]` for each name of GEOMETRY, gap `[n]`, jitter `[n, 6]`
     "What is written, where, and in how large an image, as SVHN has it."
     t = {name: table.to(d.device) for name, table in _tables().items()}
     count = torch.searchsorted(t["lengths"], d.unit(), right=True).clamp(max=PLACES - 1) + 1
-    written = torch.stack([(t["digits"][count - 1, k] < d.unit()[:, None]).sum(-1).clamp(max=9) for k in range(PLACES)], 1)
+    written = torch.stack(
+        [(t["digits"][count - 1, k] < d.unit()[:, None]).sum(-1).clamp(max=9) for k in range(PLACES)], 1
+    )
     present = torch.arange(PLACES, device=d.device) < count[:, None]
     normal = [d.normal() for _ in GEOMETRY]
     out = {"count": count, "digits": torch.where(present, written, NO_DIGIT), "present": present}
     for row, name in enumerate(GEOMETRY):
         z = torch.zeros(d.n, dtype=torch.float64, device=d.device)
-        for column in range(row + 1): z = z + t["factor"][count - 1, row, column] * normal[column]
+        for column in range(row + 1):
+            z = z + t["factor"][count - 1, row, column] * normal[column]
         out[name] = _look_up(t["quantiles"][count - 1, row], _normal_share(z))
     out["gap"] = _look_up(t["gap"].expand(d.n, -1), d.between(0.04, 0.96))
-    out["jitter"] = torch.stack([_look_up(t["jitter"].expand(d.n, -1), d.between(0.06, 0.94)) for _ in range(PLACES)], 1)
+    out["jitter"] = torch.stack(
+        [_look_up(t["jitter"].expand(d.n, -1), d.between(0.06, 0.94)) for _ in range(PLACES)], 1
+    )
     return out

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'MATPLOTLIB', 'GLYPHS', 'SIDE', 'TALL', 'FINE', 'MORE_FAMILIES', 'LETTERS', 'package_fonts',
-           'folder_fonts', 'distance_field', 'read_font', 'GlyphBank', 'split_families', 'load_glyphs', 'load_letters']
+           'folder_fonts', 'distance_field', 'read_font', 'GlyphBank', 'split_families', 'load_glyphs',
+           'load_fonts_with_letters']
 
 # %% ../../nbs/synth/01_fonts.ipynb #0a5741d5
 import hashlib
@@ -40,21 +41,31 @@ def package_fonts(
     files = [Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf") for name in MATPLOTLIB]
     for family in families:
         found = find_spec("fontpkg_" + family.replace("-", "_"))
-        if not found: continue
+        if not found:
+            continue
         inside = sorted(Path(found.origin).parent.glob("files/*.ttf"))
-        files += [f for f in inside if f.stem.endswith(("-Regular", "-Bold", "]")) and "Italic" not in f.stem] or inside[:1]
+        files += [
+            f for f in inside if f.stem.endswith(("-Regular", "-Bold", "]")) and "Italic" not in f.stem
+        ] or inside[:1]
     return [f for f in files if f.is_file()]
 
 
 def folder_fonts(folder: Path) -> list[Path]:
     "The font files in a folder and the folders in it."
     files = sorted(f for f in Path(folder).rglob("*") if f.suffix.lower() in (".ttf", ".otf"))
-    if not files: raise StudyError(f"{folder} holds no font: name a folder with .ttf or .otf files, or leave it out to use those of packages.")
+    if not files:
+        raise StudyError(
+            f"{folder} holds no font: name a folder with .ttf or .otf files, or leave it out to use those of packages."
+        )
     return files
 
 # %% ../../nbs/synth/01_fonts.ipynb #dc410e01
 GLYPHS = "0123456789ABENRST-/"  # the digits, and what stands beside them
-SIDE, TALL, FINE = 72, 48, 3  # pixels of a cell, height of a digit in it, and how many times finer the outline is looked at
+SIDE, TALL, FINE = (
+    72,
+    48,
+    3,
+)  # pixels of a cell, height of a digit in it, and how many times finer the outline is looked at
 
 
 def distance_field(ink: np.ndarray) -> np.ndarray:  # bool `[h, w]`, FINE times finer -> uint8 `[h/FINE, w/FINE]`
@@ -68,24 +79,31 @@ def distance_field(ink: np.ndarray) -> np.ndarray:  # bool `[h, w]`, FINE times 
 def read_font(
     path: Path,
     glyphs: str = GLYPHS,  # which; the ten digits come first
-) -> tuple[np.ndarray, str] | None:  # uint8 `[len(glyphs), SIDE, SIDE]` and the first word of its name; None if it has no ten digits
+) -> (
+    tuple[np.ndarray, str] | None
+):  # uint8 `[len(glyphs), SIDE, SIDE]` and the first word of its name; None if it has no ten digits
     "The glyphs of a font as distance fields, each in the middle of its cell and on a common line."
     from PIL import Image, ImageDraw, ImageFont
 
-    try: font = ImageFont.truetype(str(path), 100, layout_engine=ImageFont.Layout.BASIC)
-    except OSError as e: raise StudyError(f"{path} cannot be read as a font ({e}): take it out of the folder.") from None
+    try:
+        font = ImageFont.truetype(str(path), 100, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as e:
+        raise StudyError(f"{path} cannot be read as a font ({e}): take it out of the folder.") from None
     missing = bytes(font.getmask("\U0010ffff"))
-    if len({bytes(font.getmask(g)) for g in glyphs[:10]} - {missing, b""}) < 10: return None
+    if len({bytes(font.getmask(g)) for g in glyphs[:10]} - {missing, b""}) < 10:
+        return None
     box = [font.getbbox(g, anchor="ls") for g in glyphs[:10]]
     high = np.median([b[3] - b[1] for b in box])
-    if not high > 0: return None
+    if not high > 0:
+        return None
     font = font.font_variant(size=100 * TALL * FINE / high)
     cells = []
     for g in glyphs:
         left, top, right, bottom = font.getbbox(g, anchor="ls")
         full = Image.new("L", (max(right - left, 1) + 4, SIDE * FINE))
         ImageDraw.Draw(full).text((2 - left, (SIDE + TALL) // 2 * FINE), g, fill=255, font=font, anchor="ls")
-        if full.width > (SIDE - 12) * FINE: full = full.resize(((SIDE - 12) * FINE, full.height))
+        if full.width > (SIDE - 12) * FINE:
+            full = full.resize(((SIDE - 12) * FINE, full.height))
         cell = Image.new("L", (SIDE * FINE, SIDE * FINE))
         cell.paste(full, ((cell.width - full.width) // 2, 0))
         cells.append(distance_field(np.asarray(cell) > 127))
@@ -103,7 +121,8 @@ class GlyphBank:
     names: tuple[str, ...]  # of the font files
     sha256: str  # of the glyphs
 
-    def __len__(self): return len(self.images)
+    def __len__(self):
+        return len(self.images)
 
     def to(self, device) -> "GlyphBank":
         "The same bank on another device."
@@ -117,7 +136,9 @@ class GlyphBank:
         first = [there.any(axis).argmax(-1) for axis in (2, 3)]
         last = [SIDE - there.any(axis)[..., ::-1].argmax(-1) for axis in (2, 3)]
         ink = torch.from_numpy(np.stack([first[0], first[1], last[0], last[1]], -1))
-        return cls(torch.from_numpy(images), ink, split, source, tuple(fonts), hashlib.sha256(images.tobytes()).hexdigest())
+        return cls(
+            torch.from_numpy(images), ink, split, source, tuple(fonts), hashlib.sha256(images.tobytes()).hexdigest()
+        )
 
 
 def split_families(names: list[str]) -> dict[str, list[str]]:  # split -> families
@@ -132,30 +153,61 @@ def _read_fonts(files: dict[str, Path], glyphs: str = GLYPHS) -> dict[str, tuple
     "`read_font` of each file; what it made is kept in the cache folder, since it takes a second for ten fonts."
     from PIL import features
 
-    key = hashlib.sha256(repr([glyphs, SIDE, TALL, FINE, features.version("freetype2"), read_font.__code__.co_code, distance_field.__code__.co_code]).encode())
-    for name, file in files.items(): key.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    key = hashlib.sha256(
+        repr(
+            [
+                glyphs,
+                SIDE,
+                TALL,
+                FINE,
+                features.version("freetype2"),
+                read_font.__code__.co_code,
+                distance_field.__code__.co_code,
+            ]
+        ).encode()
+    )
+    for name, file in files.items():
+        key.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+
     def read() -> dict[str, np.ndarray]:
         made = {name: read_font(file, glyphs) for name, file in files.items()}
-        return {name: both[0] for name, both in made.items() if both} | {f"{name} family": np.array(both[1]) for name, both in made.items() if both}
+        return {name: both[0] for name, both in made.items() if both} | {
+            f"{name} family": np.array(both[1]) for name, both in made.items() if both
+        }
+
     kept = kept_arrays(f"glyphs/{key.hexdigest()[:16]}.npz", read)
     return {name: (kept[name], kept[f"{name} family"].item()) if name in kept else None for name in files}
 
 
-
 def _complete(families: list[str], extra: str = "fonts") -> list[str]:  # says it if one is missing
     if missing := [f for f in families if not find_spec("fontpkg_" + f.replace("-", "_"))]:
-        print(f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[{extra}]' adds them.", file=sys.stderr)
+        print(
+            f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[{extra}]' adds them.",
+            file=sys.stderr,
+        )
     return families
 
 
 @lru_cache(2)
 def _banks(folder: str | None) -> dict[str, GlyphBank]:
     files = package_fonts(_complete(FAMILIES)) if folder is None else folder_fonts(Path(folder))
-    read = {name: glyphs for name, glyphs in _read_fonts({f.name if folder is None else str(f.relative_to(folder)): f for f in files}).items() if glyphs}
+    read = {
+        name: glyphs
+        for name, glyphs in _read_fonts(
+            {f.name if folder is None else str(f.relative_to(folder)): f for f in files}
+        ).items()
+        if glyphs
+    }
     families = split_families([family for _, family in read.values()])
-    if not families["train"]: raise StudyError(f"{folder} holds usable fonts of {len({f for _, f in read.values()})} families, but three splits that share none need three: add fonts with the digits 0 to 9.")
+    if not families["train"]:
+        raise StudyError(
+            f"{folder} holds usable fonts of {len({f for _, f in read.values()})} families, but three splits that share none need three: add fonts with the digits 0 to 9."
+        )
     source = f"{RENDERED}, {len(read)} fonts of {'packages' if folder is None else 'a folder'}"
-    return {s: GlyphBank.of({name: g for name, (g, family) in read.items() if family in families[s]}, s, source) for s in SPLITS}
+    return {
+        s: GlyphBank.of({name: g for name, (g, family) in read.items() if family in families[s]}, s, source)
+        for s in SPLITS
+    }
 
 
 def load_glyphs(
@@ -163,7 +215,8 @@ def load_glyphs(
     folder: str | Path | None = None,  # of fonts; those of packages, if not given
 ) -> GlyphBank:
     "The glyphs of one split's fonts."
-    if split not in SPLITS: raise StudyError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
+    if split not in SPLITS:
+        raise StudyError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     return _banks(None if folder is None else str(folder))[split]
 
 # %% ../../nbs/synth/01_fonts.ipynb #a1070002
@@ -180,12 +233,25 @@ LETTERS = "CDFGHJKLMPUVWXYacdefhkmnprtuvwxy"  # with those of GLYPHS the ones th
 
 
 @lru_cache(3)
-def load_letters(
+def load_fonts_with_letters(
     split: str,  # "train", "valid" or "test"
 ) -> GlyphBank:
     "The glyphs of one split's fonts in packages, and LETTERS after them; for training with the fonts of MORE_FAMILIES."
-    owner = {family: name for name, families in split_families([family for _, family in filter(None, _read_fonts({f.name: f for f in package_fonts()}).values())]).items() for family in families}
+    owner = {
+        family: name
+        for name, families in split_families(
+            [family for _, family in filter(None, _read_fonts({f.name: f for f in package_fonts()}).values())]
+        ).items()
+        for family in families
+    }
     files = {f.name: f for f in package_fonts(_complete(FAMILIES + MORE_FAMILIES, "fonts,more-fonts"))}
-    read = {name: made for name, made in _read_fonts(files, GLYPHS + LETTERS).items() if made and owner.get(made[1], "train") == split}
-    if split != "train": read = {name: made for name, made in read.items() if name in load_glyphs(split).names}
-    return GlyphBank.of({name: glyphs for name, (glyphs, _) in read.items()}, split, f"{RENDERED}, {len(read)} fonts of packages")
+    read = {
+        name: made
+        for name, made in _read_fonts(files, GLYPHS + LETTERS).items()
+        if made and owner.get(made[1], "train") == split
+    }
+    if split != "train":
+        read = {name: made for name, made in read.items() if name in load_glyphs(split).names}
+    return GlyphBank.of(
+        {name: glyphs for name, (glyphs, _) in read.items()}, split, f"{RENDERED}, {len(read)} fonts of packages"
+    )

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EDGE', 'SLOPE', 'PAPERS', 'BOARDS', 'PENS', 'CHALKS', 'RULES', 'SMALLEST', 'LARGEST', 'DARK', 'stroke_fields',
-           'distorted', 'write_digits', 'draw_paper', 'paint_paper', 'PaperSpec', 'HandwrittenNumbers', 'sometimes']
+           'elastic', 'write_digits', 'draw_paper', 'paint_paper', 'PaperSpec', 'HandwrittenNumbers', 'sometimes']
 
 # %% ../../nbs/synth/06_handwriting.ipynb #2545746f
 import hashlib
@@ -21,7 +21,7 @@ from ..core.random import Draws
 from .fonts import SIDE, TALL
 from .camera import backward, enlarge, place_camera, take_picture
 from .layout import STRIP
-from .scene import GRAIN, _over, _strip_at, grain_at, on_plane, readable, shine
+from .scene import GRAIN, _over, _strip_at, grain_at, on_plane, contrasting, shine
 from ..core.dataset import NO_DIGIT, Example
 from ..core.random import stream
 from ..data.svhn import PLACES, OneByOne
@@ -30,7 +30,9 @@ from ..data.svhn import PLACES, OneByOne
 EDGE, SLOPE = 104, 0.022  # the grey at a stroke's edge, and cell pixels for each step of grey beside it
 
 
-def _magnifier(old: int, new: int, spread: float) -> Tensor:  # float64 [SIDE, old]: a triangle around each new pixel, in 1/1024
+def _magnifier(
+    old: int, new: int, spread: float
+) -> Tensor:  # float64 [SIDE, old]: a triangle around each new pixel, in 1/1024
     at = (torch.arange(SIDE, dtype=torch.float64) - (SIDE - new) / 2 + 0.5) * old / new - 0.5
     weight = (1 - (at[:, None] - torch.arange(old, dtype=torch.float64)).abs() / spread).clamp(min=0) / spread
     return (weight * 1024).round()
@@ -42,12 +44,16 @@ def stroke_fields(
     "Digits as distance fields: eighths of a pixel inside the stroke, 128 being its edge; exact on any device."
     side = images.shape[-1]
     large = _magnifier(side, TALL * 28 // 20, 1.25 * side / 28).to(images.device)
-    grey = large @ images.double() @ large.T / 2**20  # whole numbers below 2**53 before the division: nothing is rounded
+    grey = (
+        large @ images.double() @ large.T / 2**20
+    )  # whole numbers below 2**53 before the division: nothing is rounded
     field = (128.5 + 8 * SLOPE * (grey - EDGE)).floor().clamp(0, 255)
-    return torch.where(grey < 1, 0.0, field).to(torch.uint8)  # where there is no ink, it is as far away as on an empty strip
+    return torch.where(grey < 1, 0.0, field).to(
+        torch.uint8
+    )  # where there is no ink, it is as far away as on an empty strip
 
 # %% ../../nbs/synth/06_handwriting.ipynb #584bd4be
-def distorted(
+def elastic(
     bank: DigitBank,
     copies: int = 3,  # of each digit, beside the digit itself
     seed: int = 0,
@@ -57,26 +63,50 @@ def distorted(
     parts = [images]
     for index in torch.arange(copies * len(bank)).split(4096):
         d = Draws(key, index, 56)
-        def b(low, high): return d.between(low, high).float()
+
+        def b(low, high):
+            return d.between(low, high).float()
+
         angle, lean, across, down = b(-0.2, 0.2), b(-0.2, 0.2), b(0.88, 1.2), b(0.88, 1.2)
         cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
-        theta = torch.stack([torch.stack([cos * across, (lean - sin) * down, none], 1), torch.stack([sin * across, cos * down, none], 1)], 1)
+        theta = torch.stack(
+            [
+                torch.stack([cos * across, (lean - sin) * down, none], 1),
+                torch.stack([sin * across, cos * down, none], 1),
+            ],
+            1,
+        )
         bend = torch.stack([b(-1.6, 1.6) for _ in range(50)], 1).view(-1, 2, 5, 5) * (2 / side)
-        grid = F.affine_grid(theta, (len(index), 1, side, side), align_corners=False) + F.interpolate(bend, (side, side), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-        bent = F.grid_sample(images[index % len(bank)].float()[:, None], grid, mode="bicubic", align_corners=False)[:, 0]
+        grid = F.affine_grid(theta, (len(index), 1, side, side), align_corners=False) + F.interpolate(
+            bend, (side, side), mode="bicubic", align_corners=True
+        ).permute(0, 2, 3, 1)
+        bent = F.grid_sample(images[index % len(bank)].float()[:, None], grid, mode="bicubic", align_corners=False)[
+            :, 0
+        ]
         parts.append(bent.clamp(0, 255).round().to(torch.uint8))
     sha = hashlib.sha256(f"{bank.sha256} {copies} {seed}".encode()).hexdigest()
-    return DigitBank(torch.cat(parts), bank.labels.cpu().repeat(1 + copies), bank.split, f"{bank.source}, {copies} of {copies + 1} distorted", sha)
+    return DigitBank(
+        torch.cat(parts),
+        bank.labels.cpu().repeat(1 + copies),
+        bank.split,
+        f"{bank.source}, {copies} of {copies + 1} distorted",
+        sha,
+    )
 
 # %% ../../nbs/synth/06_handwriting.ipynb #652653fc
 def write_digits(
     images: Tensor,  # uint8 `[n, PLACES, side, side]`: the digits of each number
     present: Tensor,  # bool `[n, PLACES]`
     d: Draws,
-) -> tuple[Tensor, Tensor, Tensor]:  # strips uint8 `[n, *STRIP]`, corners float64 `[n, PLACES, 4]` of the ink in heights of a digit, length `[n]`
+) -> tuple[
+    Tensor, Tensor, Tensor
+]:  # strips uint8 `[n, *STRIP]`, corners float64 `[n, PLACES, 4]` of the ink in heights of a digit, length `[n]`
     "Each number as a line of handwriting, on a strip of distances."
     n, device, b = d.n, d.device, d.between
-    def each(low, high): return torch.stack([b(low, high) for _ in range(PLACES)], 1)
+
+    def each(low, high):
+        return torch.stack([b(low, high) for _ in range(PLACES)], 1)
+
     size, turn, wide = each(0.82, 1.15), each(-0.16, 0.16), each(0.85, 1.2)
     slant = (b(-0.35, 0.35) * d.chance(0.5))[:, None] + each(-0.08, 0.08)
     gap = (TALL * (b(-0.06, 0.35)[:, None] + each(-0.04, 0.12))).round().clamp(-4, 36).long()
@@ -85,8 +115,16 @@ def write_digits(
     size, turn, wide, slant = (part[sample, slot] for part in (size, turn, wide, slant))
     cos, sin, none = turn.cos(), turn.sin(), torch.zeros_like(turn)
     rows = [torch.stack([cos / wide, (sin - slant) / wide, none], -1), torch.stack([-sin, cos, none], -1)]
-    grid = F.affine_grid((torch.stack(rows, 1) / size[:, None, None]).float(), (len(sample), 1, SIDE, SIDE), align_corners=False)
-    cells = F.grid_sample(stroke_fields(images[sample, slot]).float()[:, None], grid, padding_mode="border", align_corners=False)[:, 0].round().to(torch.uint8)
+    grid = F.affine_grid(
+        (torch.stack(rows, 1) / size[:, None, None]).float(), (len(sample), 1, SIDE, SIDE), align_corners=False
+    )
+    cells = (
+        F.grid_sample(
+            stroke_fields(images[sample, slot]).float()[:, None], grid, padding_mode="border", align_corners=False
+        )[:, 0]
+        .round()
+        .to(torch.uint8)
+    )
     ink = torch.zeros(n, PLACES, 4, dtype=torch.long, device=device)
     ink[sample, slot] = _ink(cells)
     across = ink[..., 2] - ink[..., 0]
@@ -111,9 +149,29 @@ def _ink(cells: Tensor) -> Tensor:  # uint8 [n, SIDE, SIDE] -> int64 [n, 4]: lef
     return torch.stack([first[0], first[1], last[0], last[1]], -1)
 
 # %% ../../nbs/synth/06_handwriting.ipynb #8d5a25ed
-PAPERS = [(245, 244, 240), (238, 236, 228), (228, 226, 220), (250, 250, 250), (240, 232, 205), (225, 212, 180), (190, 160, 120), (215, 222, 230), (245, 225, 120), (230, 190, 200)]
+PAPERS = [
+    (245, 244, 240),
+    (238, 236, 228),
+    (228, 226, 220),
+    (250, 250, 250),
+    (240, 232, 205),
+    (225, 212, 180),
+    (190, 160, 120),
+    (215, 222, 230),
+    (245, 225, 120),
+    (230, 190, 200),
+]
 BOARDS = [(40, 70, 55), (35, 38, 40), (25, 25, 28), (50, 60, 80), (70, 50, 40)]
-PENS = [(25, 25, 30), (30, 40, 120), (20, 60, 160), (90, 90, 95), (160, 30, 35), (20, 90, 50), (60, 30, 90), (70, 45, 30)]
+PENS = [
+    (25, 25, 30),
+    (30, 40, 120),
+    (20, 60, 160),
+    (90, 90, 95),
+    (160, 30, 35),
+    (20, 90, 50),
+    (60, 30, 90),
+    (70, 45, 30),
+]
 CHALKS = [(240, 240, 235), (225, 220, 160), (200, 215, 235), (235, 190, 190), (255, 255, 255)]
 RULES = [(150, 175, 215), (170, 170, 175), (190, 160, 170), (140, 190, 170)]
 SMALLEST, LARGEST = 20 / 480, 200 / 480  # of a digit's height, in heights of the picture
@@ -123,11 +181,14 @@ DARK = 0.2  # share of pictures with light strokes on dark ground
 def draw_paper(d: Draws) -> dict[str, Tensor]:
     "Everything that makes a sheet and the picture of it, apart from what is written."
     b = d.between
-    def one_of(colours): return torch.tensor(colours, dtype=torch.float64, device=d.device)[d.below(len(colours))]
+
+    def one_of(colours):
+        return torch.tensor(colours, dtype=torch.float64, device=d.device)[d.below(len(colours))]
+
     dark = d.chance(DARK)[:, None]
     paper = torch.where(dark, one_of(BOARDS), one_of(PAPERS)) * b(0.75, 1.05)[:, None]
     pen = torch.where(dark, one_of(CHALKS), one_of(PENS)) * b(0.7, 1.1)[:, None]
-    pen = readable(paper + (pen - paper) * b(0.55, 1.0)[:, None], paper, 70.0)
+    pen = contrasting(paper + (pen - paper) * b(0.55, 1.0)[:, None], paper, 70.0)
     rule = paper + (one_of(RULES) * torch.where(dark, 0.6, 1.0) - paper) * b(0.3, 1.0)[:, None]
     none = torch.zeros_like(d.unit())
     return {
@@ -152,10 +213,14 @@ def paint_paper(
     x, y, across, u, v, pixel = on_plane(s, height, width)
     grain = grain_at(u, v, s)
     image = s["paper"][:, :, None, None] * (1 - s["grain"] * grain)[:, None]
+
     def line(c):  # 1 on a line at every pitch
         c = c / s["pitch"] + s["rule_at"]
         return (0.5 - ((c - (c + 0.5).floor()).abs() * s["pitch"] - s["rule_wide"]) / pixel).clamp(0, 1)
-    lines = torch.maximum(line(v) * (s["ruled"] > 0), line(u) * (s["ruled"] > 1)) * (2 * s["rule_wide"] / pixel).clamp(max=1)  # thinner than a pixel: paler
+
+    lines = torch.maximum(line(v) * (s["ruled"] > 0), line(u) * (s["ruled"] > 1)) * (2 * s["rule_wide"] / pixel).clamp(
+        max=1
+    )  # thinner than a pixel: paler
     image = _over(image, lines, s["rule"])
     deep = _strip_at(strips, u, v - s["arc"] * u * u) + s["bold"]
     stroke = (0.5 + deep / pixel.clamp(min=0.02)).clamp(0, 1) * (1 - s["dry"] * (grain > 0.55))
@@ -173,9 +238,16 @@ class PaperSpec:
     max_digits: int = PLACES
 
     def __post_init__(self):
-        if self.height < 64 or self.width < 64 or self.height % 8 or self.width % 8: raise StudyError(f"Pictures of paper of {self.height}x{self.width} pixels cannot be made: give at least 64x64, and multiples of 8.")
-        if not 0 < self.smallest <= self.largest < 1: raise StudyError(f"Digits from {self.smallest} to {self.largest} of a picture's height cannot be: give shares between 0 and 1, the smaller first.")
-        if self.max_digits != PLACES: raise StudyError(f"Handwritten numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
+        if self.height < 64 or self.width < 64 or self.height % 8 or self.width % 8:
+            raise StudyError(
+                f"Pictures of paper of {self.height}x{self.width} pixels cannot be made: give at least 64x64, and multiples of 8."
+            )
+        if not 0 < self.smallest <= self.largest < 1:
+            raise StudyError(
+                f"Digits from {self.smallest} to {self.largest} of a picture's height cannot be: give shares between 0 and 1, the smaller first."
+            )
+        if self.max_digits != PLACES:
+            raise StudyError(f"Handwritten numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
 
 
 class HandwrittenNumbers(OneByOne):
@@ -191,7 +263,8 @@ class HandwrittenNumbers(OneByOne):
         self.bank, self.spec, self.size, self.seed = bank, spec, size, seed
         self.key = stream(seed, bank.split)
 
-    def __len__(self): return self.size
+    def __len__(self):
+        return self.size
 
     def to(self, device) -> "HandwrittenNumbers":
         "The same data set, made on `device`."
@@ -208,7 +281,9 @@ class HandwrittenNumbers(OneByOne):
         self, index: Tensor
     ) -> tuple[Example, Tensor]:  # and float32 `[n, 6, 4]` in frame pixels, 0 where there is no digit
         "The samples `index`, and the box of each digit's ink."
-        at_once = max(1, 2**19 // (self.spec.height * self.spec.width)) if index.device.type == "cpu" else 256  # what a core keeps near
+        at_once = (
+            max(1, 2**19 // (self.spec.height * self.spec.width)) if index.device.type == "cpu" else 256
+        )  # what a core keeps near
         parts = [self._some(rows) for rows in index.split(at_once)]
         image, digits, boxes = (torch.cat(part) for part in zip(*parts))
         return Example(image, digits, hull(boxes, digits != NO_DIGIT)), boxes
@@ -224,7 +299,14 @@ class HandwrittenNumbers(OneByOne):
         high = spec.smallest * (spec.largest / spec.smallest) ** d.unit()  # any scale is as likely
         high = torch.minimum(high, 0.94 * aspect / length).clamp(max=0.8)
         wide = length * high / aspect
-        number = {"count": count, "present": present, "slope": sometimes(d, 0.7, -0.3, 0.3), "aspect": aspect, "w": wide, "h": 1.1 * high}
+        number = {
+            "count": count,
+            "present": present,
+            "slope": sometimes(d, 0.7, -0.3, 0.3),
+            "aspect": aspect,
+            "w": wide,
+            "h": 1.1 * high,
+        }
         number |= {"cx": wide / 2 + (1 - wide) * d.unit(), "cy": high / 2 + (1 - high) * d.unit()}
         m = place_camera({"upright": torch.ones_like(present[:, 0]), "length": length, "corners": corners}, number, d)
         s = draw_paper(d) | {"back": backward(m), "aspect": aspect, "arc": m["arc"]}

@@ -27,7 +27,7 @@ from .distribution import draw_numbers
 from .fonts import GLYPHS, LETTERS, TALL, GlyphBank, load_glyphs
 from .camera import backward, enlarge, place_camera, take_picture
 from .layout import STRIP, add_neighbours, lay_out, write_strips
-from .scene import HEIGHTS, draw_colours, draw_style, paint
+from .scene import HEIGHTS, draw_colors, draw_style, paint
 from ..core.dataset import NO_DIGIT, Example, digest
 from ..core.random import below, draw, stream
 from ..data.svhn import PLACES, HouseNumbers, OneByOne, load_svhn
@@ -46,14 +46,21 @@ class HouseSpec:
     max_digits: int = PLACES
 
     def __post_init__(self):
-        if self.height < 16 or self.width < 32: raise StudyError(f"House numbers of {self.height}x{self.width} pixels cannot be read: give at least 16x32.")
-        if self.max_digits != PLACES: raise StudyError(f"House numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
+        if self.height < 16 or self.width < 32:
+            raise StudyError(f"House numbers of {self.height}x{self.width} pixels cannot be read: give at least 16x32.")
+        if self.max_digits != PLACES:
+            raise StudyError(f"House numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
 
 
-def _inside(aspect: Tensor, spec: HouseSpec) -> Tensor:  # int64 [n, 4]: left, top, width and height of the picture in the frame, in its pixels
+def _inside(
+    aspect: Tensor, spec: HouseSpec
+) -> Tensor:  # int64 [n, 4]: left, top, width and height of the picture in the frame, in its pixels
     width, height = torch.full_like(aspect, spec.width), torch.full_like(aspect, spec.height)
-    if spec.letterbox: width, height = torch.minimum(width, (height * aspect).round()), torch.minimum(height, (width / aspect).round())
-    return torch.stack([((spec.width - width) / 2).floor(), ((spec.height - height) / 2).floor(), width, height], 1).long()
+    if spec.letterbox:
+        width, height = torch.minimum(width, (height * aspect).round()), torch.minimum(height, (width / aspect).round())
+    return torch.stack(
+        [((spec.width - width) / 2).floor(), ((spec.height - height) / 2).floor(), width, height], 1
+    ).long()
 
 
 def _between_bars(picture: Tensor, place: list[int], spec: HouseSpec) -> Tensor:  # uint8 [1, 3, height, width]
@@ -76,7 +83,8 @@ class RenderedNumbers(OneByOne):
         self.bank, self.spec, self.size, self.seed = bank, spec, size, seed
         self.key = stream(seed, bank.split)
 
-    def __len__(self): return self.size
+    def __len__(self):
+        return self.size
 
     def to(self, device) -> "RenderedNumbers":
         "The same data set, rendered on `device`."
@@ -100,36 +108,72 @@ class RenderedNumbers(OneByOne):
         grade = torch.minimum(grade, (heights <= max(self.spec.height, HEIGHTS[0])).sum() - 1)
         image = torch.empty(len(index), 3, self.spec.height, self.spec.width, dtype=torch.uint8, device=index.device)
         for k, height in enumerate(HEIGHTS):
-            at_once = max(1, 2**16 // (2 * height * height)) if index.device.type == "cpu" else 256  # what a core keeps near
+            at_once = (
+                max(1, 2**16 // (2 * height * height)) if index.device.type == "cpu" else 256
+            )  # what a core keeps near
             for rows in (grade == k).nonzero()[:, 0].split(at_once):
-                if not len(rows): continue
+                if not len(rows):
+                    continue
                 strips = write_strips(self.bank, {name: value[rows] for name, value in layout.items()})
                 part = {name: value[rows] for name, value in s.items()}
-                part["quality"] = part["quality"].clamp(max=max(k, 1))  # small pictures were cut out of large ones, whose blocks are smaller than they
+                part["quality"] = part["quality"].clamp(
+                    max=max(k, 1)
+                )  # small pictures were cut out of large ones, whose blocks are smaller than they
                 picture = take_picture(paint(strips, part, height), part)
-                if self.spec.letterbox: image[rows] = torch.cat([_between_bars(one, place, self.spec) for one, place in zip(picture.split(1), inside[rows].tolist())])
-                else: image[rows] = enlarge(picture, (self.spec.height, self.spec.width))
+                if self.spec.letterbox:
+                    image[rows] = torch.cat(
+                        [
+                            _between_bars(one, place, self.spec)
+                            for one, place in zip(picture.split(1), inside[rows].tolist())
+                        ]
+                    )
+                else:
+                    image[rows] = enlarge(picture, (self.spec.height, self.spec.width))
         across = torch.stack([inside[:, 2] / m["aspect"], inside[:, 3]], 1).repeat(1, 2)[:, None]
         corners = (m["box"] * across + inside[:, :2].repeat(1, 2)[:, None]).float()
-        boxes = rescale(from_corners(corners) * number["present"][..., None], (self.spec.height, self.spec.width), FRAME)
+        boxes = rescale(
+            from_corners(corners) * number["present"][..., None], (self.spec.height, self.spec.width), FRAME
+        )
         return Example(image, number["digits"], hull(boxes, number["present"])), boxes
 
-    def _written(self, number: dict, index: Tensor) -> dict: return number
+    def _written(self, number: dict, index: Tensor) -> dict:
+        return number
 
     def _plan(self, index: Tensor):
         d = Draws(self.key, index)
-        number, colours = draw_numbers(d), draw_colours(d)
+        number, colours = draw_numbers(d), draw_colors(d)
         layout = lay_out(self.bank, self._written(number, index), d, colours["carrier"] == 2)
         m = place_camera(layout, number, d)
         s = draw_style(d, m) | colours
         ends = torch.stack([torch.zeros_like(m["aspect"]), m["aspect"]], 1)  # of the picture, on the strip
         a = backward(m)
-        edges = (a[:, 0, :1] * ends + a[:, 0, 1:2] * m["centre"][:, 1:] + a[:, 0, 2:]) / (a[:, 2, :1] * ends + a[:, 2, 1:2] * m["centre"][:, 1:] + a[:, 2, 2:])
+        edges = (a[:, 0, :1] * ends + a[:, 0, 1:2] * m["centre"][:, 1:] + a[:, 0, 2:]) / (
+            a[:, 2, :1] * ends + a[:, 2, 1:2] * m["centre"][:, 1:] + a[:, 2, 2:]
+        )
         layout = add_neighbours(self.bank, layout, d, edges * TALL + STRIP[1] / 2)
         present = number["present"]
-        sides = torch.stack([m["box"][..., 0].masked_fill(~present, 9).amin(1), m["box"][..., 2].masked_fill(~present, -9).amax(1)], 1) / m["aspect"][:, None]
-        s |= {"back": a, "hull": sides, "aspect": m["aspect"], "arc": m["arc"], "upright": m["upright"], "length": layout["length"], "pitch": layout["pitch"]}
-        return number, layout, m, {name: value.float() if value.dtype == torch.float64 else value for name, value in s.items()}
+        sides = (
+            torch.stack(
+                [m["box"][..., 0].masked_fill(~present, 9).amin(1), m["box"][..., 2].masked_fill(~present, -9).amax(1)],
+                1,
+            )
+            / m["aspect"][:, None]
+        )
+        s |= {
+            "back": a,
+            "hull": sides,
+            "aspect": m["aspect"],
+            "arc": m["arc"],
+            "upright": m["upright"],
+            "length": layout["length"],
+            "pitch": layout["pitch"],
+        }
+        return (
+            number,
+            layout,
+            m,
+            {name: value.float() if value.dtype == torch.float64 else value for name, value in s.items()},
+        )
 
 # %% ../../nbs/synth/05_house_numbers.ipynb #350357b1
 class RenderedLetters(RenderedNumbers):
@@ -149,14 +193,24 @@ class RenderedWords(RenderedLetters):
     "Signs with letters that nobody takes for digits; the bank has LETTERS after GLYPHS."
 
     def _written(self, number: dict, index: Tensor) -> dict:
-        plain = torch.tensor([k for k, g in enumerate(GLYPHS + LETTERS) if g.isalpha() and g not in "BS"], device=index.device)
+        plain = torch.tensor(
+            [k for k, g in enumerate(GLYPHS + LETTERS) if g.isalpha() and g not in "BS"], device=index.device
+        )
         return number | {"digits": plain[below(draw(self.key + 1, index, PLACES), len(plain))]}
 
 # %% ../../nbs/synth/05_house_numbers.ipynb #20d3f14b
 def recipe_of(data: RenderedNumbers) -> dict:
     "What the pictures of `data` follow from, with a fingerprint of the first ones for the code that makes them."
     what = {} if type(data) is RenderedNumbers else {"what": type(data).__name__}
-    return what | {"glyphs": data.bank.sha256, "split": data.bank.split, "source": data.bank.source, "seed": data.seed, "size": len(data), "spec": asdict(data.spec), "first": digest(data, min(32, len(data)))}
+    return what | {
+        "glyphs": data.bank.sha256,
+        "split": data.bank.split,
+        "source": data.bank.source,
+        "seed": data.seed,
+        "size": len(data),
+        "spec": asdict(data.spec),
+        "first": digest(data, min(32, len(data))),
+    }
 
 
 def prerender(
@@ -171,34 +225,67 @@ def prerender(
     name = f"{data.bank.split}-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]}"
     final = home / name
     if not final.is_dir():
-        if not writable(home): raise StudyError(f"{home} cannot be written: name another folder.")
+        if not writable(home):
+            raise StudyError(f"{home} cannot be written: name another folder.")
         with FileLock(home / f"{name}.lock"):
-            if not final.is_dir(): _render(data, recipe, final, chunk, progress)  # else another process has just done it
-    images, *rest = (torch.from_numpy(np.load(final / f"{key}.npy", mmap_mode="c" if key == "images" else None)) for key in ("images", "digits", "boxes", "digit_boxes"))
+            if not final.is_dir():
+                _render(data, recipe, final, chunk, progress)  # else another process has just done it
+    images, *rest = (
+        torch.from_numpy(np.load(final / f"{key}.npy", mmap_mode="c" if key == "images" else None))
+        for key in ("images", "digits", "boxes", "digit_boxes")
+    )
     n = len(data)
-    return HouseNumbers(images, torch.arange(n), *rest, tuple(f"{data.bank.split}-{data.seed}-{i}" for i in range(n)), data.bank.split, data.bank.source, data.bank.sha256, recipe)
+    return HouseNumbers(
+        images,
+        torch.arange(n),
+        *rest,
+        tuple(f"{data.bank.split}-{data.seed}-{i}" for i in range(n)),
+        data.bank.split,
+        data.bank.source,
+        data.bank.sha256,
+        recipe,
+    )
 
 
 def _render(data: RenderedNumbers, recipe: dict, final: Path, chunk: int, progress: bool):
     from tqdm.auto import tqdm
 
-    n, need, partial = len(data), len(data) * 3 * data.spec.height * data.spec.width, final.with_name(final.name + ".partial")
-    if (free := shutil.disk_usage(final.parent).free) < need: raise StudyError(f"{n:,} pictures need {need / 1e9:.1f} GB, but {final.parent} has {free / 1e9:.1f} GB free: free some space, or name another folder.")
+    n, need, partial = (
+        len(data),
+        len(data) * 3 * data.spec.height * data.spec.width,
+        final.with_name(final.name + ".partial"),
+    )
+    if (free := shutil.disk_usage(final.parent).free) < need:
+        raise StudyError(
+            f"{n:,} pictures need {need / 1e9:.1f} GB, but {final.parent} has {free / 1e9:.1f} GB free: free some space, or name another folder."
+        )
     try:
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
         partial.mkdir()
-        images = np.lib.format.open_memmap(partial / "images.npy", "w+", np.uint8, (n, 3, data.spec.height, data.spec.width))
-        rest = {"digits": torch.empty(n, PLACES, dtype=torch.int64), "boxes": torch.empty(n, 4), "digit_boxes": torch.empty(n, PLACES, 4)}
-        for at in tqdm(torch.arange(n).split(chunk), desc=f"rendering {data.bank.split}", unit=f"x{chunk}", disable=not progress):
+        images = np.lib.format.open_memmap(
+            partial / "images.npy", "w+", np.uint8, (n, 3, data.spec.height, data.spec.width)
+        )
+        rest = {
+            "digits": torch.empty(n, PLACES, dtype=torch.int64),
+            "boxes": torch.empty(n, 4),
+            "digit_boxes": torch.empty(n, PLACES, 4),
+        }
+        for at in tqdm(
+            torch.arange(n).split(chunk), desc=f"rendering {data.bank.split}", unit=f"x{chunk}", disable=not progress
+        ):
             (image, *labels), parts = data.batch_with_digit_boxes(at.to(data.device))
             images[at[0] : at[-1] + 1] = image.cpu().numpy()
-            for whole, part in zip(rest.values(), (*labels, parts)): whole[at] = part.cpu()
+            for whole, part in zip(rest.values(), (*labels, parts)):
+                whole[at] = part.cpu()
         images.flush()
-        for key, value in rest.items(): np.save(partial / f"{key}.npy", value.numpy())
+        for key, value in rest.items():
+            np.save(partial / f"{key}.npy", value.numpy())
         (partial / "recipe.json").write_text(json.dumps(recipe, indent=1))
         os.rename(partial, final)
-    except OSError as e: raise StudyError(f"{final} could not be written ({e}): free some space, or name another folder.") from None
-    finally: shutil.rmtree(partial, ignore_errors=True)
+    except OSError as e:
+        raise StudyError(f"{final} could not be written ({e}): free some space, or name another folder.") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 # %% ../../nbs/synth/05_house_numbers.ipynb #0b6ae37d
 HOUSE_SOURCES = ("auto", "svhn", "rendered")
@@ -214,8 +301,10 @@ def load_house_numbers(
     progress: bool = True,
 ) -> HouseNumbers:
     "House numbers of one split, whichever there are."
-    if source not in HOUSE_SOURCES: raise StudyError(f"There is no source of house numbers {source!r}: choose one of {', '.join(HOUSE_SOURCES)}.")
-    if source == "auto": source = "svhn" if all(find_archive(SVHN[name], progress) for name in ("train", "test")) else "rendered"
+    if source not in HOUSE_SOURCES:
+        raise StudyError(f"There is no source of house numbers {source!r}: choose one of {', '.join(HOUSE_SOURCES)}.")
+    if source == "auto":
+        source = "svhn" if all(find_archive(SVHN[name], progress) for name in ("train", "test")) else "rendered"
     if source == "svhn":
         photos = load_svhn(split, "letterbox" if letterbox else "squeeze", progress=progress)
         return photos.first(min(size, len(photos))).resized(height, width)

@@ -23,7 +23,9 @@ def lay_out(
     number: dict[str, Tensor],  # from `draw_numbers`
     d: Draws,
     tiled: Tensor,  # bool `[n]`: at equal distances
-) -> dict[str, Tensor]:  # font, glyph, left, top `[n, SLOTS]` in strip pixels, corners `[n, 6, 4]` of the digits in units of their height, length `[n]`
+) -> dict[
+    str, Tensor
+]:  # font, glyph, left, top `[n, SLOTS]` in strip pixels, corners `[n, 6, 4]` of the digits in units of their height, length `[n]`
     "Where each glyph goes on the strip."
     n, count, present = d.n, number["count"], number["present"]
     font, upright = d.below(len(bank)), ~((number["slope"].abs() > 1.5) | d.chance(0.015) & (count > 1))
@@ -32,10 +34,21 @@ def lay_out(
     ink = torch.where(upright[:, None, None], ink, ink[..., [1, 0, 3, 2]])
     wide = (ink[..., 2] - ink[..., 0]) * present
     loose = d.chance(0.08) & (count <= 4)
-    gap = (TALL * (number["gap"].clamp(min=-0.02) + 0.05 + loose * d.between(0.1, 0.6) + torch.where(upright, 0.0, 0.2))).round().clamp(0, 36).long()
+    gap = (
+        (TALL * (number["gap"].clamp(min=-0.02) + 0.05 + loose * d.between(0.1, 0.6) + torch.where(upright, 0.0, 0.2)))
+        .round()
+        .clamp(0, 36)
+        .long()
+    )
     pitch = wide.amax(1) + gap.clamp(min=4)
-    start = torch.where(tiled[:, None], pitch[:, None] * torch.arange(PLACES, device=d.device) + (wide.amax(1)[:, None] - wide) // 2, wide.cumsum(1) - wide + gap[:, None] * torch.arange(PLACES, device=d.device))
-    length = torch.where(tiled, pitch * count - gap.clamp(min=4), (start + wide)[torch.arange(n, device=d.device), count - 1])
+    start = torch.where(
+        tiled[:, None],
+        pitch[:, None] * torch.arange(PLACES, device=d.device) + (wide.amax(1)[:, None] - wide) // 2,
+        wide.cumsum(1) - wide + gap[:, None] * torch.arange(PLACES, device=d.device),
+    )
+    length = torch.where(
+        tiled, pitch * count - gap.clamp(min=4), (start + wide)[torch.arange(n, device=d.device), count - 1]
+    )
     start = start + (STRIP[1] - length)[:, None] // 2
     shift = torch.where(upright[:, None], (TALL * number["jitter"]).round().clamp(-7, 7).long(), 0)
     left, top = start - ink[..., 0], shift + (STRIP[0] - SIDE) // 2
@@ -69,14 +82,22 @@ def add_neighbours(
         clear = (half > end + 0.5 * TALL) if k else (half + wide < begin - 0.5 * TALL)
         start = torch.where(kind == 3, half, torch.where(kind == 2, begin - gap - wide, after + gap))
         after = torch.where(kind == 1, start + wide, after)
-        there = plain & ((kind == 1) & (d.unit() < (1.0, 0.5, 0.5)[k]) | (kind == 2) & (k == 0) | (kind == 3) & (k < 2) & clear & d.chance(0.8))
-        if k == 2: there = there & slots[1][2]  # no third letter without a second
+        there = plain & (
+            (kind == 1) & (d.unit() < (1.0, 0.5, 0.5)[k])
+            | (kind == 2) & (k == 0)
+            | (kind == 3) & (k < 2) & clear & d.chance(0.8)
+        )
+        if k == 2:
+            there = there & slots[1][2]  # no third letter without a second
         left = (start - ink[:, 0]).floor().long()
         there = there & (left >= 0) & (left <= STRIP[1] - SIDE)
         slots.append((glyph, left, there))
     glyph, left, there = (torch.stack(part, 1) for part in zip(*slots))
     top = torch.full_like(left, (STRIP[0] - SIDE) // 2)
-    return layout | {name: torch.cat([layout[name], more], 1) for name, more in {"glyph": glyph, "left": left, "top": top, "present": there}.items()}
+    return layout | {
+        name: torch.cat([layout[name], more], 1)
+        for name, more in {"glyph": glyph, "left": left, "top": top, "present": there}.items()
+    }
 
 
 def write_strips(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GRAIN', 'KINDS', 'PLASTER', 'BRICK', 'TIMBER', 'STEEL', 'WALLS', 'SECOND', 'PLATES', 'INKS', 'HEIGHTS', 'textures',
-           'brightness', 'readable', 'draw_colours', 'on_plane', 'grain_at', 'shine', 'draw_style', 'paint']
+           'brightness', 'contrasting', 'draw_colors', 'on_plane', 'grain_at', 'shine', 'draw_style', 'paint']
 
 # %% ../../nbs/synth/04_scene.ipynb #461a7192
 from functools import lru_cache
@@ -19,10 +19,21 @@ from .layout import STRIP
 
 # %% ../../nbs/synth/04_scene.ipynb #843f018f
 GRAIN = 256  # pixels of a texture's side
-KINDS = {"plain": 3, "stucco": 3, "concrete": 3, "brick": 5, "wood": 4, "boards": 3, "metal": 3, "bars": 1}  # how many textures of each
+KINDS = {
+    "plain": 3,
+    "stucco": 3,
+    "concrete": 3,
+    "brick": 5,
+    "wood": 4,
+    "boards": 3,
+    "metal": 3,
+    "bars": 1,
+}  # how many textures of each
 
 
-def _field(key: int, down: int, across: int) -> np.ndarray:  # float64 [GRAIN, GRAIN], 0 to 1: numbers on a lattice, and straight lines between
+def _field(
+    key: int, down: int, across: int
+) -> np.ndarray:  # float64 [GRAIN, GRAIN], 0 to 1: numbers on a lattice, and straight lines between
     lattice = (draw(key, torch.arange(down), across) * 2.0**-32).numpy()
     for axis, cells in ((0, down), (1, across)):
         at = np.arange(GRAIN) * cells / GRAIN
@@ -36,9 +47,12 @@ def _texture(kind: str, number: int) -> np.ndarray:  # uint8 [GRAIN, GRAIN]
     key = stream(1000 * list(KINDS).index(kind) + number, "train")
     fine, coarse, large = _field(key, 128, 128), _field(key + 1, 32, 32), _field(key + 2, 6, 6)
     y, x = np.mgrid[:GRAIN, :GRAIN]
-    if kind == "plain": t = 0.1 * fine + 0.25 * large
-    elif kind == "stucco": t = 0.55 * fine + 0.35 * coarse + 0.1 * large
-    elif kind == "concrete": t = 0.2 * fine + 0.3 * coarse + 0.6 * large
+    if kind == "plain":
+        t = 0.1 * fine + 0.25 * large
+    elif kind == "stucco":
+        t = 0.55 * fine + 0.35 * coarse + 0.1 * large
+    elif kind == "concrete":
+        t = 0.2 * fine + 0.3 * coarse + 0.6 * large
     elif kind == "brick":
         rows, columns, joint = (8, 4, 5) if number % 2 else (6, 2, 6)
         row = y * rows // GRAIN
@@ -49,9 +63,12 @@ def _texture(kind: str, number: int) -> np.ndarray:  # uint8 [GRAIN, GRAIN]
     elif kind in ("wood", "metal"):
         grain = _field(key + 4, 4, 128) if number % 2 else _field(key + 4, 128, 4)
         t = 0.5 * grain + 0.25 * large + 0.1 * fine
-        if kind == "wood": t = np.where(x % 64 < 2, 1, t) if number % 2 else np.where(y % 64 < 2, 1, t)
-    elif kind == "boards": t = 0.15 * fine + 0.7 * (y % (GRAIN / 4) / (GRAIN / 4)) ** 4
-    else: t = np.where(x % 64 < 20, 0.1 * fine, 0.9)
+        if kind == "wood":
+            t = np.where(x % 64 < 2, 1, t) if number % 2 else np.where(y % 64 < 2, 1, t)
+    elif kind == "boards":
+        t = 0.15 * fine + 0.7 * (y % (GRAIN / 4) / (GRAIN / 4)) ** 4
+    else:
+        t = np.where(x % 64 < 20, 0.1 * fine, 0.9)
     return np.clip(np.rint(255 * t), 0, 255).astype(np.uint8)
 
 
@@ -61,12 +78,64 @@ def textures() -> Tensor:  # uint8 [textures, GRAIN, GRAIN], in the order of KIN
     return torch.from_numpy(np.stack([_texture(kind, k) for kind, copies in KINDS.items() for k in range(copies)]))
 
 # %% ../../nbs/synth/04_scene.ipynb #478f55cb
-PLASTER = [(205, 195, 180), (225, 222, 215), (172, 166, 160), (125, 118, 112), (205, 178, 140), (188, 142, 105), (238, 234, 228), (150, 120, 95), (92, 86, 80), (58, 58, 60), (165, 62, 48), (190, 165, 110), (84, 100, 86), (70, 84, 112)]
-BRICK = [(140, 72, 58), (165, 98, 72), (112, 62, 52), (186, 140, 104), (150, 122, 104), (92, 62, 56), (178, 120, 60), (100, 96, 94)]
-TIMBER = [(112, 72, 44), (60, 42, 32), (142, 102, 68), (205, 190, 165), (45, 45, 48), (120, 34, 28), (32, 62, 48), (42, 52, 82), (228, 226, 220)]
+PLASTER = [
+    (205, 195, 180),
+    (225, 222, 215),
+    (172, 166, 160),
+    (125, 118, 112),
+    (205, 178, 140),
+    (188, 142, 105),
+    (238, 234, 228),
+    (150, 120, 95),
+    (92, 86, 80),
+    (58, 58, 60),
+    (165, 62, 48),
+    (190, 165, 110),
+    (84, 100, 86),
+    (70, 84, 112),
+]
+BRICK = [
+    (140, 72, 58),
+    (165, 98, 72),
+    (112, 62, 52),
+    (186, 140, 104),
+    (150, 122, 104),
+    (92, 62, 56),
+    (178, 120, 60),
+    (100, 96, 94),
+]
+TIMBER = [
+    (112, 72, 44),
+    (60, 42, 32),
+    (142, 102, 68),
+    (205, 190, 165),
+    (45, 45, 48),
+    (120, 34, 28),
+    (32, 62, 48),
+    (42, 52, 82),
+    (228, 226, 220),
+]
 STEEL = [(120, 122, 126), (60, 62, 66), (176, 176, 178), (32, 32, 34), (84, 92, 104)]
-WALLS = {"plain": PLASTER, "stucco": PLASTER, "concrete": PLASTER, "brick": BRICK, "wood": TIMBER, "boards": TIMBER, "metal": STEEL, "bars": STEEL}
-SECOND = {"plain": 0.8, "stucco": 0.7, "concrete": 0.65, "brick": 1.35, "wood": 0.55, "boards": 0.45, "metal": 1.3, "bars": 0.2}  # its brightness over the first's
+WALLS = {
+    "plain": PLASTER,
+    "stucco": PLASTER,
+    "concrete": PLASTER,
+    "brick": BRICK,
+    "wood": TIMBER,
+    "boards": TIMBER,
+    "metal": STEEL,
+    "bars": STEEL,
+}
+SECOND = {
+    "plain": 0.8,
+    "stucco": 0.7,
+    "concrete": 0.65,
+    "brick": 1.35,
+    "wood": 0.55,
+    "boards": 0.45,
+    "metal": 1.3,
+    "bars": 0.2,
+}  # its brightness over the first's
 PLATES = [  # how often, ground, digits
     (26, (38, 62, 138), (236, 236, 230)), (8, (30, 40, 92), (232, 232, 226)), (16, (228, 228, 224), (36, 36, 38)), (12, (222, 224, 228), (44, 58, 128)),
     (10, (32, 32, 34), (228, 226, 220)), (5, (172, 142, 84), (42, 32, 24)), (3, (34, 84, 62), (230, 230, 222)), (3, (150, 38, 32), (232, 228, 220)),
@@ -84,14 +153,14 @@ def brightness(rgb: Tensor) -> Tensor:  # `[..., 3]` -> `[...]`
     return 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]
 
 
-def readable(ink: Tensor, ground: Tensor, least: float = 60.0) -> Tensor:  # float64 `[n, 3]`
+def contrasting(ink: Tensor, ground: Tensor, least: float = 60.0) -> Tensor:  # float64 `[n, 3]`
     "`ink`, or black or white where it is too near to `ground`."
     far = (brightness(ink) - brightness(ground)).abs() >= least
     other = torch.where(brightness(ground)[:, None] > 118, ink.new_tensor(INKS[0]), ink.new_tensor(INKS[1]))
     return torch.where(far[:, None], ink, other)
 
 
-def draw_colours(d: Draws) -> dict[str, Tensor]:
+def draw_colors(d: Draws) -> dict[str, Tensor]:
     "Wall, plate and ink of each sample, float64 `[n, 3]`, and what carries the digits."
     kind = d.choice(14, 18, 12, 24, 12, 8, 8, 2)
     copies = torch.tensor(list(KINDS.values()), device=d.device)
@@ -99,20 +168,39 @@ def draw_colours(d: Draws) -> dict[str, Tensor]:
     options = torch.stack([_rgb(WALLS[name], d.below(len(WALLS[name]))) for name in KINDS], 1)
     tint = torch.stack([d.between(0.85, 1.15) for _ in range(3)], 1)
     wall = options[torch.arange(d.n, device=d.device), kind] * (0.6 + 0.4 * tint) * d.between(0.75, 1.1)[:, None]
-    second = wall * (torch.tensor(list(SECOND.values()), dtype=torch.float64, device=d.device)[kind] * d.between(0.8, 1.2))[:, None]
+    second = (
+        wall
+        * (torch.tensor(list(SECOND.values()), dtype=torch.float64, device=d.device)[kind] * d.between(0.8, 1.2))[
+            :, None
+        ]
+    )
     carrier = d.choice(44, 48, 8)  # the wall itself, a plate, tiles
     which = d.choice(*(share for share, *_ in PLATES))
-    plate = _rgb([ground for _, ground, _ in PLATES], which) * (d.between(0.8, 1.05)[:, None] * (0.96 + 0.08 * torch.stack([d.unit() for _ in range(3)], 1)))
+    plate = _rgb([ground for _, ground, _ in PLATES], which) * (
+        d.between(0.8, 1.05)[:, None] * (0.96 + 0.08 * torch.stack([d.unit() for _ in range(3)], 1))
+    )
     written = _rgb([ink for *_, ink in PLATES], which)
     loose = _rgb(INKS, d.choice(40, 20, 12, 10, 6, 6, 6)) * d.between(0.8, 1.1)[:, None]
     ground = torch.where((carrier == 0)[:, None], 0.7 * wall + 0.3 * second, plate)
-    ink = readable(torch.where((carrier == 0)[:, None], loose, written), ground)
+    ink = contrasting(torch.where((carrier == 0)[:, None], loose, written), ground)
     trim = _rgb(PLASTER + TIMBER, d.below(len(PLASTER + TIMBER))) * d.between(0.4, 1.1)[:, None]
     rim = torch.where(d.chance(0.6)[:, None], ink, 0.55 * plate)
-    edge = readable(_rgb(INKS, d.below(2)), ink)  # around outlined digits
+    edge = contrasting(_rgb(INKS, d.below(2)), ink)  # around outlined digits
     vivid = d.between(0.25, 0.9)[:, None]
-    colours = {"wall": wall, "second": second, "plate": plate, "ink": ink, "ground": ground, "trim": trim, "rim": rim, "edge": edge}
-    return {name: brightness(c)[:, None] * (1 - vivid) + vivid * c for name, c in colours.items()} | {"texture": texture, "carrier": carrier}
+    colours = {
+        "wall": wall,
+        "second": second,
+        "plate": plate,
+        "ink": ink,
+        "ground": ground,
+        "trim": trim,
+        "rim": rim,
+        "edge": edge,
+    }
+    return {name: brightness(c)[:, None] * (1 - vivid) + vivid * c for name, c in colours.items()} | {
+        "texture": texture,
+        "carrier": carrier,
+    }
 
 # %% ../../nbs/synth/04_scene.ipynb #1a3b3f6f
 def on_plane(
@@ -135,7 +223,9 @@ def on_plane(
 def grain_at(u: Tensor, v: Tensor, s: dict[str, Tensor]) -> Tensor:  # float32 `[n, h, w]`, 0 to 1
     "The texture of each sample at these places of the plane."
     i, j = ((c * s["texture_scale"] + s[name]).int() & (GRAIN - 1) for c, name in ((v, "texture_v"), (u, "texture_u")))
-    return textures().to(u.device).flatten().index_select(0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()).view(u.shape).float() * (1 / 255)
+    return textures().to(u.device).flatten().index_select(
+        0, (s["texture"].int() * GRAIN**2 + i * GRAIN + j).flatten()
+    ).view(u.shape).float() * (1 / 255)
 
 
 def shine(
@@ -185,7 +275,9 @@ def _over(image: Tensor, cover: Tensor, colour: Tensor) -> Tensor:  # image [n, 
     return image + cover[:, None] * (colour[:, :, None, None] - image)
 
 
-def _strip_at(strips: Tensor, u: Tensor, v: Tensor) -> Tensor:  # float32 [n, h, w]: distance inside the outline, in heights of a digit
+def _strip_at(
+    strips: Tensor, u: Tensor, v: Tensor
+) -> Tensor:  # float32 [n, h, w]: distance inside the outline, in heights of a digit
     high, wide = STRIP
     x = (u * TALL + (wide / 2 - 0.5)).clamp(0, wide - 1.001)
     y = (v * TALL + (high / 2 - 0.5)).clamp(0, high - 1.001)
@@ -198,7 +290,9 @@ def _strip_at(strips: Tensor, u: Tensor, v: Tensor) -> Tensor:  # float32 [n, h,
     return (top + dy * (bottom - top) - 128) * (1 / (8 * TALL))
 
 
-def _plate_at(u: Tensor, v: Tensor, bu: Tensor, bv: Tensor, s: dict[str, Tensor]) -> Tensor:  # distance outside the plate
+def _plate_at(
+    u: Tensor, v: Tensor, bu: Tensor, bv: Tensor, s: dict[str, Tensor]
+) -> Tensor:  # distance outside the plate
     u, v, r = u.abs(), v.abs(), s["round"]
     qu, qv = u - bu, v - bv
     box = torch.maximum(qu, qv)
@@ -207,7 +301,9 @@ def _plate_at(u: Tensor, v: Tensor, bu: Tensor, bv: Tensor, s: dict[str, Tensor]
     bitten = torch.maximum(box, 0.8 * r - (qu * qu + qv * qv).sqrt())
     eu, ev = u / (1.25 * bu), v / (1.35 * bv)
     oval = ((eu * eu + ev * ev).sqrt() - 1) * (1.35 * bv)
-    return torch.where(s["shape"] == 0, box, torch.where(s["shape"] == 1, rounded, torch.where(s["shape"] == 2, bitten, oval)))
+    return torch.where(
+        s["shape"] == 0, box, torch.where(s["shape"] == 1, rounded, torch.where(s["shape"] == 2, bitten, oval))
+    )
 
 
 def paint(
@@ -220,16 +316,28 @@ def paint(
     s = {name: value.view(n, 1, 1) if value.dim() == 1 else value for name, value in s.items()}
     x, y, across, u, v, pixel = on_plane(s, height, 2 * height)
 
-    def sharp(distance: Tensor) -> Tensor: return (0.5 - distance / pixel).clamp(0, 1)  # 1 where it is negative
+    def sharp(distance: Tensor) -> Tensor:
+        return (0.5 - distance / pixel).clamp(0, 1)  # 1 where it is negative
 
     # the wall, and what is at its sides
     grain = grain_at(u, v, s)
     image = s["wall"][:, :, None, None] + grain[:, None] * (s["second"] - s["wall"])[:, :, None, None]
     left, right = s["hull"][:, 0].view(n, 1, 1), s["hull"][:, 1].view(n, 1, 1)
     lean = s["tilt"] * y
-    for k, inside in enumerate((across + lean - left * s["side"][:, 0].view(n, 1, 1), right + (1 - right) * (1 - s["side"][:, 1].view(n, 1, 1)).clamp(max=2) - across - lean, y - 0.25 * s["side"][:, 2].view(n, 1, 1))):
-        if not (s["side"][:, k] > 0).any(): continue
-        image = _over(image, (0.5 - inside * (1.5 * height)).clamp(0, 1) * (0.6 + 0.4 * grain), s["trim"] if k != 1 else s["trim"] * s["trim_dark"].view(n, 1))
+    for k, inside in enumerate(
+        (
+            across + lean - left * s["side"][:, 0].view(n, 1, 1),
+            right + (1 - right) * (1 - s["side"][:, 1].view(n, 1, 1)).clamp(max=2) - across - lean,
+            y - 0.25 * s["side"][:, 2].view(n, 1, 1),
+        )
+    ):
+        if not (s["side"][:, k] > 0).any():
+            continue
+        image = _over(
+            image,
+            (0.5 - inside * (1.5 * height)).clamp(0, 1) * (0.6 + 0.4 * grain),
+            s["trim"] if k != 1 else s["trim"] * s["trim_dark"].view(n, 1),
+        )
         image = image * (1 - 0.35 * (1 - inside.abs() * 40).clamp(0, 1))[:, None]
 
     # the plate or the tiles, with the shadow they throw
@@ -239,9 +347,14 @@ def paint(
     carried = (s["carrier"] > 0).float()
     if carried.any():
         outside = _plate_at(pu, pv, bu, bv, s)
-        dark = (0.8 - _plate_at(pu - 1.3 * s["light_u"], pv - s["light_v"], bu, bv, s) / s["soft"]).clamp(0, 1) * (carried * s["shadow"])
+        dark = (0.8 - _plate_at(pu - 1.3 * s["light_u"], pv - s["light_v"], bu, bv, s) / s["soft"]).clamp(0, 1) * (
+            carried * s["shadow"]
+        )
         image = image * (1 - dark)[:, None]
-        image = _over(image, sharp(outside) * carried, s["plate"]) + (s["shine"] * carried * sharp(outside) * (1 - (pu + pv - s["glare_x"]).abs()).clamp(min=0))[:, None]
+        image = (
+            _over(image, sharp(outside) * carried, s["plate"])
+            + (s["shine"] * carried * sharp(outside) * (1 - (pu + pv - s["glare_x"]).abs()).clamp(min=0))[:, None]
+        )
         rim = ((outside + s["rim_at"]).abs() - s["rim_wide"]) * carried + (1 - carried)
         image = _over(image, sharp(rim), s["rim"])
         pitch = s["pitch"].clamp(min=0.3)
@@ -253,13 +366,21 @@ def paint(
     su, sv = pu, pv - s["arc"] * pu * pu
     deep = _strip_at(strips, su, sv) + s["bold"]
     behind = deep
-    if ((s["shadow"] > 0) | (s["heavy"] > 2)).any(): behind = _strip_at(strips, su - torch.where(turned, s["light_v"], s["light_u"]), sv - torch.where(turned, s["light_u"], s["light_v"]))
+    if ((s["shadow"] > 0) | (s["heavy"] > 2)).any():
+        behind = _strip_at(
+            strips,
+            su - torch.where(turned, s["light_v"], s["light_u"]),
+            sv - torch.where(turned, s["light_u"], s["light_v"]),
+        )
     kind = s["heavy"]
     cast = ((behind + 0.6 * s["soft"]) / s["soft"]).clamp(0, 1) * s["shadow"] * (kind != 4) * (kind != 2)
     image = image * (1 - cast)[:, None]
-    if (kind == 1).any(): image = _over(image, sharp(-(deep + s["outline"])) * (kind == 1), s["edge"])
+    if (kind == 1).any():
+        image = _over(image, sharp(-(deep + s["outline"])) * (kind == 1), s["edge"])
     ink = s["ink"][:, :, None, None] * (1 + 0.25 * s["shine"] * (1 / 45) * (0.5 - pv).clamp(-0.5, 0.5))[:, None]
-    stroke = sharp(-deep) * torch.where(kind == 2, 1 - sharp(-(deep - s["inner"])), 1.0) * (1 - 0.35 * s["grime"] * grain)
+    stroke = (
+        sharp(-deep) * torch.where(kind == 2, 1 - sharp(-(deep - s["inner"])), 1.0) * (1 - 0.35 * s["grime"] * grain)
+    )
     image = image + stroke[:, None] * (ink - image)
     bevel = (deep - behind).clamp(-0.05, 0.05) * (1 - (deep.abs() * 14)).clamp(min=0) * 20
     image = image + (bevel * s["relief"] * ((kind == 3).float() - (kind == 4).float()))[:, None]

@@ -51,22 +51,26 @@ class JointLoss(nn.Module):
         box_loss: str = "mse",  # "mse" or "se"
     ):
         super().__init__()
-        if box_loss not in BOX_LOSSES: raise StudyError(f"There is no box loss {box_loss!r}: choose one of {', '.join(BOX_LOSSES)}.")
-        if cls_weight < 0 or loc_weight < 0: raise StudyError(f"Weights of losses cannot be negative: cls_weight {cls_weight}, loc_weight {loc_weight}.")
+        if box_loss not in BOX_LOSSES:
+            raise StudyError(f"There is no box loss {box_loss!r}: choose one of {', '.join(BOX_LOSSES)}.")
+        if cls_weight < 0 or loc_weight < 0:
+            raise StudyError(f"Weights of losses cannot be negative: cls_weight {cls_weight}, loc_weight {loc_weight}.")
         self.cls_weight, self.loc_weight, self.box_loss = cls_weight, loc_weight, BOX_LOSSES[box_loss]
         self.parts: dict[str, Tensor] = {}  # of the last call, detached, before weighting
 
-    def apart(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
+    def components(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
         "The two losses before weighting, with their gradients; a model without a box head has the first only."
         parts = {"classification_loss": classification_loss(prediction.logits, digits)}
-        if prediction.box is not None: parts["localization_loss"] = self.box_loss(prediction.box, box)
+        if prediction.box is not None:
+            parts["localization_loss"] = self.box_loss(prediction.box, box)
         return parts
 
     def forward(self, prediction, digits: Tensor, box: Tensor) -> Tensor:
-        parts = self.apart(prediction, digits, box)
+        parts = self.components(prediction, digits, box)
         self.parts = {name: part.detach() for name, part in parts.items()}
         total = self.cls_weight * parts["classification_loss"]
-        if "localization_loss" in parts and self.loc_weight: total = total + self.loc_weight * parts["localization_loss"]
+        if "localization_loss" in parts and self.loc_weight:
+            total = total + self.loc_weight * parts["localization_loss"]
         return total
 
 # %% ../../nbs/training/01_losses.ipynb #b9a7901f
@@ -75,8 +79,12 @@ class L2Loss(JointLoss):
 
     def __init__(self, trunk: nn.Module, l2_weight: float = 0.001, **joint):  # the rest as for `JointLoss`
         super().__init__(**joint)
-        if l2_weight < 0: raise StudyError(f"The weight of the L2 regularisation cannot be negative: {l2_weight}.")
-        self.l2_weight, self.weights = l2_weight, [layer.weight for layer in trunk.modules() if isinstance(layer, nn.Conv2d)]
+        if l2_weight < 0:
+            raise StudyError(f"The weight of the L2 regularisation cannot be negative: {l2_weight}.")
+        self.l2_weight, self.weights = (
+            l2_weight,
+            [layer.weight for layer in trunk.modules() if isinstance(layer, nn.Conv2d)],
+        )
 
     def penalty(self) -> Tensor:
         "Half the sum of squares, unweighted."
@@ -91,18 +99,19 @@ class BlankWeightedLoss(JointLoss):
 
     def __init__(self, blank_weight: float = 0.125, **joint):  # the rest as for `JointLoss`
         super().__init__(**joint)
-        if not blank_weight > 0: raise StudyError(f"blank_weight must be more than 0: it is {blank_weight}.")
+        if not blank_weight > 0:
+            raise StudyError(f"blank_weight must be more than 0: it is {blank_weight}.")
         self.blank_weight = blank_weight
 
-    def apart(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
+    def components(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
         each = F.cross_entropy(prediction.logits.flatten(0, 1).float(), digits.flatten(), reduction="none")
         weight = torch.where(digits.flatten() == NO_DIGIT, self.blank_weight, 1.0)
-        return super().apart(prediction, digits, box) | {"classification_loss": (weight * each).mean()}
+        return super().components(prediction, digits, box) | {"classification_loss": (weight * each).mean()}
 
 # %% ../../nbs/training/01_losses.ipynb #c3446254
 class FrameLoss(JointLoss):
     "`JointLoss` with the box's squared error in units of the frame."
 
-    def apart(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
+    def components(self, prediction, digits: Tensor, box: Tensor) -> dict[str, Tensor]:
         sides = frame_sides(box)
-        return super().apart(Prediction(prediction.logits, prediction.box / sides), digits, box / sides)
+        return super().components(Prediction(prediction.logits, prediction.box / sides), digits, box / sides)

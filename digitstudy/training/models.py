@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ..core.boxes import FRAME
 
-
 # %% ../../nbs/training/00_models.ipynb #ef8fa178
 CHANNELS = (16, 32, 48, 64, 64)
 
@@ -33,7 +32,8 @@ def conv_trunk(
     layers, before = [], image_channels
     for k, after in enumerate(channels):
         layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), nn.ReLU()]
-        if k < pooled: layers.append(nn.MaxPool2d(2))
+        if k < pooled:
+            layers.append(nn.MaxPool2d(2))
         before = after
     return nn.Sequential(*layers)
 
@@ -41,7 +41,9 @@ def conv_trunk(
 class Normalise(nn.Module):
     "Images less a mean image, over a standard deviation for each colour; both stay as they are."
 
-    def __init__(self, mean: Tensor, deviation: Tensor):  # float32 `[channels, height, width]` and `[channels, 1, 1]`, of images from 0 to 1
+    def __init__(
+        self, mean: Tensor, deviation: Tensor
+    ):  # float32 `[channels, height, width]` and `[channels, 1, 1]`, of images from 0 to 1
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
@@ -53,7 +55,8 @@ class Normalise(nn.Module):
         mean = x.mean(0)
         return cls(mean, (x - mean).square().mean((0, 2, 3)).sqrt().clamp(min=1e-3)[:, None, None])
 
-    def forward(self, x: Tensor) -> Tensor: return (x - self.mean) / self.deviation
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.deviation
 
 # %% ../../nbs/training/00_models.ipynb #7015ef4a
 def without_pooling(trunk: nn.Sequential) -> nn.Sequential:
@@ -61,13 +64,16 @@ def without_pooling(trunk: nn.Sequential) -> nn.Sequential:
     layers, channels = [], 0
     for layer in trunk:
         channels = getattr(layer, "out_channels", channels)
-        layers += [nn.Conv2d(channels, channels, 2, stride=2), nn.ReLU()] if isinstance(layer, nn.MaxPool2d) else [layer]
+        layers += (
+            [nn.Conv2d(channels, channels, 2, stride=2), nn.ReLU()] if isinstance(layer, nn.MaxPool2d) else [layer]
+        )
     return nn.Sequential(*layers)
 
 # %% ../../nbs/training/00_models.ipynb #ef8ec7bc
 def freeze(*parts: nn.Module):
     "Leave these parts as they are from now on: training passes them by."
-    for part in parts: part.requires_grad_(False)
+    for part in parts:
+        part.requires_grad_(False)
 
 # %% ../../nbs/training/00_models.ipynb #d77b05d5
 CLASSES = 11  # ten digits and "no digit"
@@ -102,7 +108,8 @@ class LinearReadHead(nn.Module):
         super().__init__()
         self.positions, self.out = positions, nn.Linear(features, positions * CLASSES)
 
-    def forward(self, x: Tensor) -> Tensor: return self.out(x).unflatten(1, (self.positions, CLASSES))
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(x).unflatten(1, (self.positions, CLASSES))
 
 # %% ../../nbs/training/00_models.ipynb #075db2e2
 def linear_layers(
@@ -110,7 +117,8 @@ def linear_layers(
 ) -> nn.Sequential:
     "Linear layers with ReLU between them, none after the last."
     layers = []
-    for before, after in zip(widths, widths[1:]): layers += [nn.Linear(before, after), nn.ReLU()]
+    for before, after in zip(widths, widths[1:]):
+        layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -126,7 +134,8 @@ class BoxHead(nn.Module):
         super().__init__()
         self.layers, self.gain = linear_layers(features, *hidden, 4), gain
 
-    def forward(self, x: Tensor) -> Tensor: return self.layers(x)  # `[n, features]` -> `[n, 4]` in frame pixels
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)  # `[n, features]` -> `[n, 4]` in frame pixels
 
 # %% ../../nbs/training/00_models.ipynb #04fe126c
 class Prediction(NamedTuple):
@@ -139,15 +148,22 @@ class Prediction(NamedTuple):
 class SequenceReader(nn.Module):
     "Reads digit sequences, and places them if it has a box head. Takes uint8 images, gives a `Prediction`."
 
-    def __init__(self, trunk: nn.Module, read_head: nn.Module, box_head: nn.Module | None = None, neck: nn.Module | None = None):
+    def __init__(
+        self, trunk: nn.Module, read_head: nn.Module, box_head: nn.Module | None = None, neck: nn.Module | None = None
+    ):
         super().__init__()
         self.trunk, self.read_head, self.box_head, self.neck = trunk, read_head, box_head, neck
-        self.trunk_dtype = torch.float32  # of the trunk's sums while training; heads, and everything when evaluating, are float32
+        self.trunk_dtype = (
+            torch.float32
+        )  # of the trunk's sums while training; heads, and everything when evaluating, are float32
 
     def features(self, image: Tensor) -> Tensor:  # float32 `[n, features]`
         "What both heads see of uint8 images `[n, channels, height, width]`."
         x = image.to(next(self.parameters()).dtype).div(255).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, self.trunk_dtype, enabled=self.training and self.trunk_dtype != torch.float32): x = self.trunk(x)
+        with torch.autocast(
+            x.device.type, self.trunk_dtype, enabled=self.training and self.trunk_dtype != torch.float32
+        ):
+            x = self.trunk(x)
         x = x.flatten(1).float()
         return x if self.neck is None else self.neck(x)
 
@@ -163,7 +179,8 @@ def feature_count(
     image_channels: int = 1,
 ) -> int:
     "How many features `trunk` makes of an image."
-    with torch.no_grad(): return trunk(torch.zeros(1, image_channels, height, width)).numel()
+    with torch.no_grad():
+        return trunk(torch.zeros(1, image_channels, height, width)).numel()
 
 
 def initialise(
@@ -184,7 +201,8 @@ def initialise(
                 nn.init.zeros_(layer.bias_hh)
         for head in model.modules():
             if isinstance(head, BoxHead):
-                with torch.no_grad(): head.layers[-1].weight.mul_(head.gain)
+                with torch.no_grad():
+                    head.layers[-1].weight.mul_(head.gain)
     return model
 
 # %% ../../nbs/training/00_models.ipynb #014ebf6a
@@ -199,7 +217,8 @@ def flops(
 
     counter = FlopCounterMode(display=False)
     image = torch.zeros(1, image_channels, height, width, dtype=torch.uint8, device=next(model.parameters()).device)
-    with torch.no_grad(), counter: model(image)
+    with torch.no_grad(), counter:
+        model(image)
     return counter.get_total_flops()
 
 
@@ -211,7 +230,8 @@ def parameter_count(model: nn.Module) -> int:
 def with_batch_norm(trunk: nn.Sequential) -> nn.Sequential:
     "A trunk as `conv_trunk` gives it, with batch norm between each convolution and its ReLU."
     layers = []
-    for layer in trunk: layers += [layer, nn.BatchNorm2d(layer.out_channels)] if isinstance(layer, nn.Conv2d) else [layer]
+    for layer in trunk:
+        layers += [layer, nn.BatchNorm2d(layer.out_channels)] if isinstance(layer, nn.Conv2d) else [layer]
     return nn.Sequential(*layers)
 
 # %% ../../nbs/training/00_models.ipynb #6e58ee3d
@@ -223,9 +243,11 @@ def frame_sides(like: Tensor) -> Tensor:  # `[4]`
 class FrameBoxHead(BoxHead):
     "A `BoxHead` that thinks in units of the frame and starts at its middle."
 
-    def __init__(self, features: int, hidden: tuple[int, ...] = ()): super().__init__(features, hidden, gain=1.0)
+    def __init__(self, features: int, hidden: tuple[int, ...] = ()):
+        super().__init__(features, hidden, gain=1.0)
 
-    def forward(self, x: Tensor) -> Tensor: return (self.layers(x) + 0.5) * frame_sides(x)
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.layers(x) + 0.5) * frame_sides(x)
 
 # %% ../../nbs/training/00_models.ipynb #02f77b33
 def baseline_reader(

@@ -27,7 +27,8 @@ class WholeEpochs(Callback):
     "A callback whose `after_whole_epoch` follows each epoch that was really trained."
 
     def after_epoch(self):
-        if self.epoch >= getattr(self.learn, "first_epoch", 0): self.after_whole_epoch()
+        if self.epoch >= getattr(self.learn, "first_epoch", 0):
+            self.after_whole_epoch()
 
 # %% ../../nbs/training/03_progress.ipynb #bb4b481a
 def give_up(learn: Learner, why: str):
@@ -44,13 +45,17 @@ def save_whole(state, path: Path):
         os.replace(partial, path)
     except (OSError, RuntimeError) as e:
         partial.unlink(missing_ok=True)
-        raise StudyError(f"The checkpoint {path} could not be written ({e}): free some space, or name another folder with output.") from None
+        raise StudyError(
+            f"The checkpoint {path} could not be written ({e}): free some space, or name another folder with output."
+        ) from None
 
 
 def _plain(state):
     "`state` with numpy's scalars, which schedules leave in an optimizer, as Python's: only plain values are loaded again."
-    if isinstance(state, dict): return {k: _plain(v) for k, v in state.items()}
-    if isinstance(state, list | tuple): return type(state)(map(_plain, state))
+    if isinstance(state, dict):
+        return {k: _plain(v) for k, v in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(map(_plain, state))
     return state.item() if isinstance(state, np.generic) else state
 
 
@@ -70,26 +75,36 @@ class Checkpoint(WholeEpochs):
 
     def resume(self, learn: Learner) -> int:  # the epoch to start at
         "Take up what `path` holds, if it belongs to this very run."
-        if not self.path.is_file(): return 0
-        try: state = torch.load(self.path, map_location=learn.dls.device, weights_only=True)
-        except Exception: state = {}  # not whole, or not ours: begin again
-        if state.get("identity") != self.identity: return 0
+        if not self.path.is_file():
+            return 0
+        try:
+            state = torch.load(self.path, map_location=learn.dls.device, weights_only=True)
+        except Exception:
+            state = {}  # not whole, or not ours: begin again
+        if state.get("identity") != self.identity:
+            return 0
         learn.model.load_state_dict(state["model"])
         learn.create_opt()
         learn.opt.load_state_dict(state["opt"])
-        for name, keeper in self.keepers.items(): keeper.rows = state["rows"][name]
+        for name, keeper in self.keepers.items():
+            keeper.rows = state["rows"][name]
         torch.set_rng_state(state["rng"].cpu())
         self.start, self.earlier = state["epoch"], state["spent"]
         return self.start
 
     def after_whole_epoch(self):
-        rows = {name: [{k: v.item() if isinstance(v, Tensor) else v for k, v in row.items()} for row in keeper.rows] for name, keeper in self.keepers.items()}
+        rows = {
+            name: [{k: v.item() if isinstance(v, Tensor) else v for k, v in row.items()} for row in keeper.rows]
+            for name, keeper in self.keepers.items()
+        }
         state = (
             {"identity": self.identity, "epoch": self.epoch + 1, "model": self.model.state_dict(), "opt": _plain(self.opt.state_dict()), "rows": rows,
              "rng": torch.get_rng_state(), "spent": self.learn.spent()}
         )  # fmt: skip
-        try: save_whole(state, self.path)
-        except StudyError as e: give_up(self.learn, str(e))
+        try:
+            save_whole(state, self.path)
+        except StudyError as e:
+            give_up(self.learn, str(e))
 
 # %% ../../nbs/training/03_progress.ipynb #7709c7ee
 def in_notebook() -> bool:
@@ -104,7 +119,7 @@ class Progress(WholeEpochs):
     order = 80
 
     def __init__(self, curve: Callback, title: str = "", status: Path | None = None):
-        self.curve, self.title, self.status, self.handle, self.said, self.rate = curve, title, status, None, 0.0, 0.0
+        self.curve, self.title, self.status, self.handle, self.pred, self.rate = curve, title, status, None, 0.0, 0.0
         self.every = 1.0 if in_notebook() or sys.stderr.isatty() else 30.0  # seconds between two lines
 
     def before_fit(self):
@@ -116,36 +131,58 @@ class Progress(WholeEpochs):
 
     def after_batch(self):
         now = time.perf_counter()
-        if self.first is None: self.first = self.train_iter  # where an earlier attempt ended
-        if now - self.told < 1.0: return
+        if self.first is None:
+            self.first = self.train_iter  # where an earlier attempt ended
+        if now - self.told < 1.0:
+            return
         self.told = now
         done, total = self.train_iter, self.n_iter * self.n_epoch
         self.rate = (done - self.first) / max(now - self.began, 1e-9)
         left = (total - done) / self.rate if self.rate else math.nan
         line = f"{self.title}: epoch {self.epoch + 1} of {self.n_epoch}, {done / total:4.0%}, {self.rate * self.dls.train.batch_size:,.0f} images/s"
         line += f", {clock(left)} left" if self.rate else ""
-        if self.status: self.tell({"title": self.title, "done": done, "total": total, "left": left if self.rate else None, "line": line})
-        if now - self.said >= self.every:
+        if self.status:
+            self.tell(
+                {"title": self.title, "done": done, "total": total, "left": left if self.rate else None, "line": line}
+            )
+        if now - self.pred >= self.every:
             self.show(line)
-            self.said = now
+            self.pred = now
 
-    def after_whole_epoch(self): self.show(f"{self.title}: epoch {self.epoch + 1} of {self.n_epoch} done", end="\n")
+    def after_whole_epoch(self):
+        self.show(f"{self.title}: epoch {self.epoch + 1} of {self.n_epoch} done", end="\n")
 
     def tell(self, status: dict):
-        try: self.status.write_text(json.dumps(status))
-        except OSError: self.status = None  # progress is a courtesy: training goes on without it
+        try:
+            self.status.write_text(json.dumps(status))
+        except OSError:
+            self.status = None  # progress is a courtesy: training goes on without it
 
     def show(self, line: str, end: str = ""):
         if self.handle:
             from IPython.display import HTML
 
-            self.handle.update(HTML(f"<p>{line}</p>" + self.table().to_html(index=False, float_format="{:.3f}".format, border=0)))
+            self.handle.update(
+                HTML(f"<p>{line}</p>" + self.table().to_html(index=False, float_format="{:.3f}".format, border=0))
+            )
             return
         if end and "sequence_accuracy" in (last := self.curve.rows[-1] if self.curve.rows else {}):
             line += f" ({last['split']}: sequence accuracy {last['sequence_accuracy']:.3f})"
-        if sys.stderr.isatty(): print(f"\r{line:<100}", end=end, file=sys.stderr, flush=True)
-        else: print(line, file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{line:<100}", end=end, file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def table(self) -> pd.DataFrame:
-        columns = ["epoch", "split", "classification_loss", "localization_loss", "sequence_accuracy", "character_accuracy", "localization_error"]
-        return pd.DataFrame(self.curve.rows, columns=[c for c in columns if not self.curve.rows or c in self.curve.rows[0]])
+        columns = [
+            "epoch",
+            "split",
+            "classification_loss",
+            "localization_loss",
+            "sequence_accuracy",
+            "character_accuracy",
+            "localization_error",
+        ]
+        return pd.DataFrame(
+            self.curve.rows, columns=[c for c in columns if not self.curve.rows or c in self.curve.rows[0]]
+        )

@@ -1,8 +1,8 @@
 // digitstudy/reader.py in the browser: the same functions under the same names, in the same order. Its constants come from Python, in constants.js.
 //
-// A digit is {box: [cx, cy, w, h], sure, logits}; a number is a list of digits in reading order.
+// A digit is {box: [cx, cy, w, h], objectness, logits}; a number is a list of digits in reading order.
 
-import { AGAIN, ALONE, ANSWERS, BESIDE, CALIBRATION, CELL, CLOSE_AROUND, CLOSE_SIDE, DOUBTLESS, ENOUGH, ENOUGH_FAR, LEAST, LEVEL, LOG_SIZE, MARGIN, NONE, SIDES, SMALL, TALL, TALLEST, WIDEST, WORD } from "./constants.js";
+import { RETRIES, CROP_WEIGHT, ANSWERS, END_MARGIN, CALIBRATION, CELL, CROP_MARGIN, CROP_SIDE, CERTAIN, REDUCE, COARSE_REDUCE, MIN_OBJECTNESS, LEVEL_TOLERANCE, LOG_SIZE, MARGIN, REJECT, COARSE_SIDES, SMALL, TALL, MAX_HEIGHT, MAX_WIDTH, REJECT_MEAN } from "./constants.js";
 import { reduce, resize } from "./pillow.js";
 
 const clip = (x, least, most) => Math.min(Math.max(x, least), most);
@@ -21,7 +21,7 @@ function highest(list, key) {
 }
 
 /** A rectangle (left, top, right, bottom) of a picture, resized to (width, height): floats [3, height, width], 0 to 255. */
-export function partOf(picture, box, size) {
+export function cropResized(picture, box, size) {
   const [left, top, right, bottom] = box;
   const [width, height] = size;
   const [across, down] = [width / (right - left), height / (bottom - top)];
@@ -44,7 +44,7 @@ export function partOf(picture, box, size) {
 }
 
 /** The digits that a map of cells, [15, height, width], speaks of, the surest first. */
-export function digitsIn({ data, width, height }, least, most = 64) {
+export function decodeDigits({ data, width, height }, least, most = 64) {
   const area = width * height;
   const threshold = Math.log(least / (1 - least));
   const tops = [];
@@ -59,7 +59,7 @@ export function digitsIn({ data, width, height }, least, most = 64) {
     const said = range(15).map((k) => data[k * area + at]);
     const [column, row] = [at % width, Math.floor(at / width)];
     const box = [(said[1] + column + 0.5) * CELL, (said[2] + row + 0.5) * CELL, ...said.slice(3, 5).map((s) => Math.exp(clip(s, -6, 6) + LOG_SIZE))];
-    if (kept.every((other) => apart(box, other.box))) kept.push({ box, sure: 1 / (1 + Math.exp(-said[0])), logits: said.slice(5) });
+    if (kept.every((other) => apart(box, other.box))) kept.push({ box, objectness: 1 / (1 + Math.exp(-said[0])), logits: said.slice(5) });
   }
   return kept;
 }
@@ -80,7 +80,7 @@ function apart(a, b) {
 }
 
 /** Which digits belong together: lists of indices, each in reading order. */
-export function numbersIn(digits) {
+export function groupDigits(digits) {
   const owner = range(digits.length);
   const root = (k) => (owner[k] === k ? k : root(owner[k]));
   const join = (together, some) => {
@@ -93,7 +93,7 @@ export function numbersIn(digits) {
   join(above, range(digits.length).filter((k) => roots.filter((other) => other === roots[k]).length === 1)); // lines of digits stay apart
   const groups = new Map();
   for (let k = 0; k < digits.length; k++) groups.set(root(k), [...(groups.get(root(k)) ?? []), k]);
-  return [...groups.values()].map((group) => inOrder(digits, group));
+  return [...groups.values()].map((group) => readingOrder(digits, group));
 }
 
 const gaps = (a, b) => [0, 1].map((axis) => Math.abs(a[axis] - b[axis]) - (a[axis + 2] + b[axis + 2]) / 2); // across and down; negative: they overlap
@@ -111,7 +111,7 @@ function above(a, b) {
 }
 
 /** A number's digits as one reads them. */
-export function inOrder(digits, group) {
+export function readingOrder(digits, group) {
   const [x, y] = [0, 1].map((axis) => span(group.map((k) => digits[k].box[axis])));
   const axis = x >= y ? 0 : 1;
   return [...group].sort((a, b) => digits[a].box[axis] - digits[b].box[axis]);
@@ -134,22 +134,22 @@ function scaled(digit, [x, y], [left, top] = [0, 0]) {
 
 /** The digits in a part of the picture, in the picture's pixels. */
 export async function look(detect, picture, box, size, near = false) {
-  const digits = digitsIn(await detect(partOf(picture, box, size), size, near), LEAST);
+  const digits = decodeDigits(await detect(cropResized(picture, box, size), size, near), MIN_OBJECTNESS);
   const scale = [(box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]];
   return digits.map((digit) => scaled(digit, scale, box));
 }
 
 /** The digits in the whole picture, its longer side brought to `side` pixels. */
-export function lookFar(detect, picture, side) {
+export function detectCoarse(detect, picture, side) {
   const scale = side / Math.max(picture.width, picture.height);
   const size = [sixteens(picture.width * scale), sixteens(picture.height * scale)];
   return look(detect, picture, [0, 0, size[0] / scale, size[1] / scale], size);
 }
 
 /** The digits around a number, from near by, so that they are `tall` pixels high, with `beside` pixels at its ends. */
-export function lookNear(detect, picture, number, tall, beside = MARGIN) {
+export function detectFine(detect, picture, number, tall, beside = MARGIN) {
   const [left, top, right, bottom] = around(number);
-  const scale = Math.min(tall / height(number), (WIDEST - 2 * beside) / (right - left), (TALLEST - 2 * MARGIN) / (bottom - top));
+  const scale = Math.min(tall / height(number), (MAX_WIDTH - 2 * beside) / (right - left), (MAX_HEIGHT - 2 * MARGIN) / (bottom - top));
   const size = [sixteens((right - left) * scale + 2 * beside), sixteens((bottom - top) * scale + 2 * MARGIN)];
   const [across, down] = [size[0] / scale / 2, size[1] / scale / 2];
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];
@@ -166,7 +166,7 @@ export function overlap(a, b) {
 
 const height = (number) => sum(number.map((digit) => digit.box[3])) / number.length;
 
-const prominence = (number) => sum(number.map((digit) => digit.sure * Math.sqrt(digit.box[3])));
+const prominence = (number) => sum(number.map((digit) => digit.objectness * Math.sqrt(digit.box[3])));
 
 /** Logarithms of probabilities. */
 export function logSoftmax(logits) {
@@ -177,56 +177,56 @@ export function logSoftmax(logits) {
 
 /** Of what is seen, the number that was there. */
 function again(near, was) {
-  const number = highest(numbersIn(near).map((group) => group.map((k) => near[k])), (g) => overlap(around(g), was));
+  const number = highest(groupDigits(near).map((group) => group.map((k) => near[k])), (g) => overlap(around(g), was));
   return number && overlap(around(number), was) > 0 ? number : null;
 }
 
 /** The log odds that every digit is there and right, as the detector says. */
-export function rawScore(number) {
-  const logP = Math.min(sum(number.map((digit) => Math.max(...logSoftmax(digit.logits)) + Math.log(digit.sure))), -1e-9);
+export function logOdds(number) {
+  const logP = Math.min(sum(number.map((digit) => Math.max(...logSoftmax(digit.logits)) + Math.log(digit.objectness))), -1e-9);
   return logP - Math.log(-Math.expm1(logP));
 }
 
 /** The mean of several looks at one number: of those that see as many digits as the surest one does. */
-export function agreed(looks) {
-  const best = highest(looks, rawScore);
+export function mergePasses(looks) {
+  const best = highest(looks, logOdds);
   const same = looks.filter((look) => look.length === best.length);
   const mean = (lists) => lists[0].map((_, k) => sum(lists.map((list) => list[k])) / lists.length);
   return best.map((_, k) => ({
     box: mean(same.map((look) => look[k].box)),
-    sure: mean(same.map((look) => [look[k].sure]))[0],
+    objectness: mean(same.map((look) => [look[k].objectness]))[0],
     logits: mean(same.map((look) => logSoftmax(look[k].logits))),
   }));
 }
 
 /** The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and null if that is so of most. */
-export async function lookClose(classify, picture, number) {
+export async function classifyDigits(classify, picture, number) {
   const told = number.map((digit) => ({ ...digit, logits: logSoftmax(digit.logits), there: 1 }));
-  const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < DOUBTLESS);
-  const seen = new Float32Array(unsure.length * 3 * CLOSE_SIDE ** 2);
+  const unsure = told.filter(({ logits }) => Math.exp(Math.max(...logits)) < CERTAIN);
+  const seen = new Float32Array(unsure.length * 3 * CROP_SIDE ** 2);
   for (const [k, { box: [cx, cy, w, h] }] of unsure.entries()) {
-    const reach = (CLOSE_AROUND / 2) * Math.max(w, h);
-    seen.set(partOf(picture, [cx - reach, cy - reach, cx + reach, cy + reach], [CLOSE_SIDE, CLOSE_SIDE]), k * 3 * CLOSE_SIDE ** 2);
+    const reach = (CROP_MARGIN / 2) * Math.max(w, h);
+    seen.set(cropResized(picture, [cx - reach, cy - reach, cx + reach, cy + reach], [CROP_SIDE, CROP_SIDE]), k * 3 * CROP_SIDE ** 2);
   }
   const said = unsure.length ? await classify(seen, unsure.length) : [];
   const answers = said.length / unsure.length;
   for (const [k, digit] of unsure.entries()) {
     const all = logSoftmax([...said.slice(answers * k, answers * (k + 1))]).slice(0, ANSWERS);
     const alone = logSoftmax(all);
-    digit.logits = digit.logits.map((x, j) => (x + ALONE * alone[j]) / (1 + ALONE));
+    digit.logits = digit.logits.map((x, j) => (x + CROP_WEIGHT * alone[j]) / (1 + CROP_WEIGHT));
     digit.there = sum(all.map(Math.exp));
   }
-  if (sum(told.map(({ there }) => there)) / told.length <= 1 - WORD) return null;
-  return told.filter(({ there }) => there > 1 - NONE).map(({ box, sure, logits, there }) => ({ box, sure: sure * there, logits }));
+  if (sum(told.map(({ there }) => there)) / told.length <= 1 - REJECT_MEAN) return null;
+  return told.filter(({ there }) => there > 1 - REJECT).map(({ box, objectness, logits, there }) => ({ box, objectness: objectness * there, logits }));
 }
 
 /** Up to `most` numbers in a picture after two looks, or three, the most prominent first; `tall` are the digits' heights in the looks from near by. */
 export async function findNumbers({ detect, classify }, picture, most = 1, tall = TALL) {
   let far = [];
-  const small = smaller(picture, ENOUGH_FAR);
-  for (const side of SIDES) {
-    const digits = (await lookFar(detect, small, side)).map((digit) => scaled(digit, [picture.width / small.width, picture.height / small.height]));
-    for (const group of numbersIn(digits)) {
+  const small = smaller(picture, COARSE_REDUCE);
+  for (const side of COARSE_SIDES) {
+    const digits = (await detectCoarse(detect, small, side)).map((digit) => scaled(digit, [picture.width / small.width, picture.height / small.height]));
+    for (const group of groupDigits(digits)) {
       const number = group.map((k) => digits[k]);
       const known = far.filter((other) => overlap(around(number), around(other)) > 0.1);
       if (known.every((other) => prominence(number) > prominence(other))) far = [...far.filter((other) => !known.includes(other)), number];
@@ -234,16 +234,16 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
   }
   const found = [];
   far.sort((a, b) => prominence(b) - prominence(a));
-  for (let number of far.slice(0, most + AGAIN)) {
+  for (let number of far.slice(0, most + RETRIES)) {
     if (found.length === most) break;
     const looks = [];
-    let beside = (height(number) * SIDES.at(-1)) / Math.max(picture.width, picture.height) < SMALL ? BESIDE : MARGIN;
+    let beside = (height(number) * COARSE_SIDES.at(-1)) / Math.max(picture.width, picture.height) < SMALL ? END_MARGIN : MARGIN;
     for (const pixels of tall) {
-      if (looks.length && height(number) > TALL[0] && rawScore(number) > 0) break; // the next look would show less of it
+      if (looks.length && height(number) > TALL[0] && logOdds(number) > 0) break; // the next look would show less of it
       let near;
       for (let time = 0; time < 3; time++) {
         const was = around(number);
-        near = again(await lookNear(detect, picture, number, pixels, beside), was);
+        near = again(await detectFine(detect, picture, number, pixels, beside), was);
         if (!near) break;
         number = near;
         if (overlap(around(number), was) > 0.75) break;
@@ -251,8 +251,8 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
       if (near) looks.push(near);
       beside = MARGIN;
     }
-    if (looks.length) number = agreed(looks);
-    if (classify && looks.length) number = await lookClose(classify, picture, number);
+    if (looks.length) number = mergePasses(looks);
+    if (classify && looks.length) number = await classifyDigits(classify, picture, number);
     if (number) found.push(number);
   }
   return found;
@@ -262,7 +262,7 @@ export async function findNumbers({ detect, classify }, picture, most = 1, tall 
 export function frameOf(number) {
   const [left, top, right, bottom] = around(number);
   const edges = [-1, 1].map((side) => number.map(({ box: [, cy, , h] }) => cy + (side * h) / 2));
-  const level = Math.max(...edges.map(span)) < LEVEL * height(number);
+  const level = Math.max(...edges.map(span)) < LEVEL_TOLERANCE * height(number);
   return level ? [left, sum(edges[0]) / number.length, right, sum(edges[1]) / number.length] : [left, top, right, bottom];
 }
 
@@ -270,7 +270,7 @@ export function frameOf(number) {
 export function readingOf(number, calibration = CALIBRATION) {
   const logP = number.map((digit) => logSoftmax(digit.logits.map((x) => x / calibration.temperature)));
   const [left, top, right, bottom] = frameOf(number);
-  const odds = calibration.slope * rawScore(number) + calibration.shift;
+  const odds = calibration.slope * logOdds(number) + calibration.shift;
   return {
     digits: logP.map((p) => p.indexOf(Math.max(...p))).join(""),
     box: [left, top, right - left, bottom - top],
@@ -290,7 +290,7 @@ function answer(number, picture, small) {
 
 /** The most prominent number in a picture, in its own pixels; null for no number. */
 export async function read(networks, picture) {
-  const small = smaller(picture, ENOUGH);
+  const small = smaller(picture, REDUCE);
   const [number] = await findNumbers(networks, small);
   return answer(number, picture, small);
 }
@@ -312,7 +312,7 @@ export class Follower {
   }
 
   async read(picture) {
-    const small = smaller(picture, ENOUGH);
+    const small = smaller(picture, REDUCE);
     const tall = TALL[this.frame % TALL.length];
     const was = this.frame++ % WHOLE_EVERY ? this.number : null;
     this.number = (was && (await this.stillThere(small, was, tall))) ?? (await findNumbers(this.networks, small, 1, [tall]))[0];
@@ -321,8 +321,8 @@ export class Follower {
 
   async stillThere(picture, was, tall) {
     const { detect, classify } = this.networks;
-    const number = again(await lookNear(detect, picture, was, tall), around(was));
+    const number = again(await detectFine(detect, picture, was, tall), around(was));
     if (!number || overlap(around(number), around(was)) <= 0.75) return null;
-    return classify ? lookClose(classify, picture, number) : number;
+    return classify ? classifyDigits(classify, picture, number) : number;
   }
 }

@@ -1,6 +1,6 @@
 // The reader beside the page, so that the page never waits for it. It is handed the model and the runtime and fetches nothing.
 
-import { CLOSE_SIDE } from "./constants.js";
+import { CROP_SIDE } from "./constants.js";
 import { Follower, read } from "./reader.js";
 
 let networks; // detect: floats [3, height, width], 0 to 255, their [width, height], and whether they are seen from near by -> the map of cells; classify: close-ups -> ten logits each
@@ -20,7 +20,7 @@ async function load({ runtime, model }) {
     const said = await run(pixels, [1, 3, height, width], near ? "near" : "far");
     return { data: said.data, width: said.dims[3], height: said.dims[2] };
   };
-  const classify = async (pixels, n) => (await run(pixels, [n, 3, CLOSE_SIDE, CLOSE_SIDE], "close")).data;
+  const classify = async (pixels, n) => (await run(pixels, [n, 3, CROP_SIDE, CROP_SIDE], "close")).data;
   networks = { detect, classify: switches.includes("close") ? classify : null };
 }
 
