@@ -15,7 +15,14 @@ FETCHING = {
     "link": "href",
     "object": "data",
 }
-NOT_FETCHED = {"canonical", "next", "prev", "search", "index", "author"}  # links that a browser follows only when told to
+NOT_FETCHED = {
+    "canonical",
+    "next",
+    "prev",
+    "search",
+    "index",
+    "author",
+}  # links that a browser follows only when told to
 
 
 class Html(HTMLParser):
@@ -67,6 +74,10 @@ class Built:
         for path, page in self.pages.items():
             name = path.relative_to(self.html)
             found += [f"{name} would fetch {url}" for url in page.fetches if urlsplit(url).netloc]
-            found += [f"{name} links to {url}, which is not there" for url in page.links + page.fetches if self.leads_nowhere(path, url)]
+            found += [
+                f"{name} links to {url}, which is not there"
+                for url in page.links + page.fetches
+                if self.leads_nowhere(path, url)
+            ]
             found += [f"{name} shows {what} without words" for what in page.wordless]
         return list(dict.fromkeys(found))

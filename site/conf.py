@@ -12,7 +12,10 @@ nb_merge_streams = True
 nb_ipywidgets_js = {}  # myst-nb would load these from another host
 nb_code_prompt_show = "Source"
 nb_code_prompt_hide = "Source"
-myst_enable_extensions = ["colon_fence", "strikethrough"]  # no dollarmath: no page has mathematics, and MathJax comes from another host
+myst_enable_extensions = [
+    "colon_fence",
+    "strikethrough",
+]  # no dollarmath: no page has mathematics, and MathJax comes from another host
 myst_heading_anchors = 4
 suppress_warnings = ["myst.strikethrough"]  # only says that strikethrough works in HTML alone
 

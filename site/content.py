@@ -10,15 +10,32 @@ import nbformat
 from convert import Links, Missing, markdown, notebook_cells
 from evidence import PROFILES, Evidence, reading_order
 
-UNDER = {"story": "study/", "reports": "report/", "benchmarks": "benchmarks/", "reference": "modules/"}  # a page and those below it
+UNDER = {
+    "story": "study/",
+    "reports": "report/",
+    "benchmarks": "benchmarks/",
+    "reference": "modules/",
+}  # a page and those below it
 GROUPS = {
     "The study": ("story", "reports", "benchmarks", "method"),
-    "How to": ("howto/explore", "howto/run", "howto/add", "howto/gpu", "howto/cluster", "howto/scale", "howto/images", "howto/train"),
+    "How to": (
+        "howto/explore",
+        "howto/run",
+        "howto/add",
+        "howto/gpu",
+        "howto/cluster",
+        "howto/scale",
+        "howto/images",
+        "howto/train",
+    ),
     "Reference": ("reference",),
     "The project": ("project/",),
 }
 NOT_YET = "Not executed yet: this is the notebook alone."
-PYTHON = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}, "language_info": {"name": "python"}}
+PYTHON = {
+    "kernelspec": {"name": "python3", "display_name": "python3", "language": "python"},
+    "language_info": {"name": "python"},
+}
 
 
 @dataclass
@@ -64,7 +81,9 @@ class Site:
         "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
         for profile in reading_order(experiment):
             runs = (self.root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
-            runs = [path for path in runs if path.parent.name.removeprefix("seed-").isdigit()]  # not those with parameters of their own
+            runs = [
+                path for path in runs if path.parent.name.removeprefix("seed-").isdigit()
+            ]  # not those with parameters of their own
             if found := sorted(runs, key=lambda path: int(path.parent.name.split("-")[1])):
                 return found[0], f"Executed with profile `{profile}` and {found[0].parent.name.replace('-', ' ')}."
         return None
@@ -91,10 +110,16 @@ class Site:
         pages = []
         for profile in [p for p in found if p != "smoke"] or found:
             folder = self.root / "reports" / profile
-            files = [f.relative_to(folder) for kind in ("tables", "figures") for f in sorted((folder / kind).glob("*.*"))]
+            files = [
+                f.relative_to(folder) for kind in ("tables", "figures") for f in sorted((folder / kind).glob("*.*"))
+            ]
             extra = "## Tables and figures as files\n\n" + "\n".join(f"- [{f}]({f})" for f in files) if files else ""
             note = f"Executed with profile `{profile}`."
-            pages.append(Page(f"report/{profile}", folder / "report.ipynb", source, note, extra, f"Profile {profile}", hidden=True))
+            pages.append(
+                Page(
+                    f"report/{profile}", folder / "report.ipynb", source, note, extra, f"Profile {profile}", hidden=True
+                )
+            )
         return pages or [Page("report/report", source, source, NOT_YET)] * source.is_file()
 
     @cached_property
@@ -120,16 +145,25 @@ class Site:
 
     def contents(self, names: tuple[str, ...], caption: str = "") -> str:
         "A table of contents of the pages with these names, or below these folders."
-        pages = [page for name in names for page in self.pages if page.name == name or (name.endswith("/") and page.name.startswith(name))]
+        pages = [
+            page
+            for name in names
+            for page in self.pages
+            if page.name == name or (name.endswith("/") and page.name.startswith(name))
+        ]
         lines = [f"{page.label} </{page.name}>" if page.label else f"/{page.name}" for page in pages]
         return ":::{toctree}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(lines) + "\n:::"
 
     def filled(self, path: Path) -> str:
         "A page of `site/pages` with its numbers."
         try:
-            template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(path.read_text())
+            template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
+                path.read_text()
+            )
             return template.render(
-                site=self, e=self.evidence, **{name: getattr(self.evidence, name) for name in dir(self.evidence) if name[0] != "_"}
+                site=self,
+                e=self.evidence,
+                **{name: getattr(self.evidence, name) for name in dir(self.evidence) if name[0] != "_"},
             )
         except jinja2.TemplateError as problem:
             raise Missing(f"{path.name}: {problem}") from None
@@ -138,7 +172,9 @@ class Site:
         "A list of the pages below a folder, each with the sentence below its title."
         lines = []
         for page in (page for page in self.pages if page.name.startswith(folder)):
-            title, said = re.match(r"# (.+?)\n+> (.+?)(\n|$)", nbformat.read(page.source, 4).cells[0].source).groups()[:2]
+            title, said = re.match(r"# (.+?)\n+> (.+?)(\n|$)", nbformat.read(page.source, 4).cells[0].source).groups()[
+                :2
+            ]
             lines.append(f"- [{page.label or title}](/{page.name}.ipynb): {said}")
         return "\n".join(lines)
 
@@ -153,7 +189,9 @@ class Site:
                     output.data["text/markdown"] = links.prose(page, text)
         if page.name == "index":
             front = self.root / "site/pages/front.md"
-            first = next(i for i, cell in enumerate(page.cells) if cell.cell_type == "markdown" and cell.source.startswith("## "))
+            first = next(
+                i for i, cell in enumerate(page.cells) if cell.cell_type == "markdown" and cell.source.startswith("## ")
+            )
             page.cells.insert(first, markdown(links.prose(Page("index", front, front), self.filled(front))))
         elif page.shown.suffix == ".ipynb":
             page.cells.insert(1, markdown(links.origin(page)))
@@ -163,7 +201,9 @@ class Site:
             return folder.write(f"{page.name}.md", "\n\n".join(cell.source for cell in page.cells).encode())
         for i, cell in enumerate(page.cells):
             cell.id = f"cell-{i}"  # the same each time
-        folder.write(f"{page.name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=page.cells, metadata=PYTHON)).encode())
+        folder.write(
+            f"{page.name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=page.cells, metadata=PYTHON)).encode()
+        )
 
     def write(self, folder: Folder):
         "Everything that Sphinx reads."
@@ -174,7 +214,11 @@ class Site:
                 page.cells, names = notebook_cells(page.shown, page.source)
             else:
                 page.cells = [
-                    markdown(self.filled(page.shown) if page.shown.is_relative_to(self.root / "site/pages") else page.shown.read_text())
+                    markdown(
+                        self.filled(page.shown)
+                        if page.shown.is_relative_to(self.root / "site/pages")
+                        else page.shown.read_text()
+                    )
                 ]
             links.names |= names | {(page.name, name): target for name, target in names.items()}
             if page.name in UNDER:

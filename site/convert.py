@@ -31,7 +31,9 @@ def markdown(text: str):
 
 def exported_module(nb, path: Path):
     "The module that a notebook is exported to, if any."
-    found = re.search(r"^#\|\s*default_exp\s+(\S+)", "\n".join(c.source for c in nb.cells if c.cell_type == "code"), re.MULTILINE)
+    found = re.search(
+        r"^#\|\s*default_exp\s+(\S+)", "\n".join(c.source for c in nb.cells if c.cell_type == "code"), re.MULTILINE
+    )
     try:
         return importlib.import_module(f"digitstudy.{found[1]}") if found else None
     except ImportError as e:
@@ -47,7 +49,9 @@ def documentation(call: str, module, level: int) -> tuple[str, str, str]:
         raise Missing(f"{name} is not in {module.__name__}: export the notebooks.") from None
     text = MarkdownRenderer(symbol, maxline=90)._repr_markdown_()
     if isinstance(symbol, type):
-        text = text.replace("def ", "class ", 1).replace("*args, **kwargs", ", ".join(getattr(symbol, "_fields", ["..."])), 1)
+        text = text.replace("def ", "class ", 1).replace(
+            "*args, **kwargs", ", ".join(getattr(symbol, "_fields", ["..."])), 1
+        )
     text = re.sub(r"functools\.partial\(<class '[\w.]*?(\w+)'>", r"partial(\1", text)  # as it is written
     target = f"{module.__name__}.{name}"
     return name, target, f"({target})=\n{'#' * level} `{name}`\n\n{text}"
@@ -62,7 +66,9 @@ def only_imports(code: str) -> bool:
 
 def tags(directives: dict[str, str]) -> set[str]:
     "What the directives of nbdev and Quarto on a cell are to MyST."
-    removed = {tag for name, tag in (("echo", "remove-input"), ("output", "remove-output")) if directives.get(name) == "false"}
+    removed = {
+        tag for name, tag in (("echo", "remove-input"), ("output", "remove-output")) if directives.get(name) == "false"
+    }
     return removed | ({"hide-input"} if (EXPORTS | {"code-fold"}) & directives.keys() else set())
 
 
@@ -81,7 +87,9 @@ def alternative(cell, prose: str) -> str:
         return told
     drawn = "".join(drawn_by(name) for name in dict.fromkeys(re.findall(r"\bshow_\w+", cell.source)))
     paragraph = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", prose.strip().split("\n\n")[-1])
-    sentences, heading = (" ".join(re.sub(what, "", paragraph, flags=re.MULTILINE).split()) for what in (r"^#+ .*$|[>*`_]", r"[#>*`_]"))
+    sentences, heading = (
+        " ".join(re.sub(what, "", paragraph, flags=re.MULTILINE).split()) for what in (r"^#+ .*$|[>*`_]", r"[#>*`_]")
+    )
     return drawn + re.split(r"(?<=[.:!?]) ", sentences or heading)[0].rstrip(":")
 
 
@@ -123,13 +131,16 @@ def notebook_cells(path: Path, source: Path) -> tuple[list, dict[str, str]]:
     nb = with_prose_of(nbformat.read(path, 4), source)
     module = exported_module(nb, path)
     processor = NBProcessor(
-        nb=dict2nb(json.loads(nbformat.writes(nb))), procs=[add_show_docs, hide_line, rm_header_dash, clean_magics, hide_]
+        nb=dict2nb(json.loads(nbformat.writes(nb))),
+        procs=[add_show_docs, hide_line, rm_header_dash, clean_magics, hide_],
     )
     processor.process()
     cells, targets, place, level, prose = [], {}, 0, 1, ""
     for old in processor.nb.cells:
         if old.cell_type == "markdown":
-            prose = re.sub(r"^:::+ *\{\.callout-(\w+).*?\}", r":::{\1}", old.source, flags=re.MULTILINE)  # Quarto's to MyST's
+            prose = re.sub(
+                r"^:::+ *\{\.callout-(\w+).*?\}", r":::{\1}", old.source, flags=re.MULTILINE
+            )  # Quarto's to MyST's
             if headings := re.findall(r"^(#+) ", re.sub(r"```.*?```", "", prose, flags=re.DOTALL), re.MULTILINE):
                 level = len(headings[-1])
             cells.append(markdown(prose))
@@ -177,7 +188,9 @@ class Links:
         name, _, anchor = unquote(link).partition("#")
         for start in (page.shown, page.source):
             path = Path(os.path.normpath(start.parent / name))
-            path = path.with_name("report.ipynb") if path.with_name("report.ipynb") in self.places else path  # README.md shows the same
+            path = (
+                path.with_name("report.ipynb") if path.with_name("report.ipynb") in self.places else path
+            )  # README.md shows the same
             if path in self.places:
                 return written.format(f"/{self.places[path]}{path.suffix}" + (f"#{anchor}" if anchor else ""))
             if path.is_dir():
@@ -188,15 +201,21 @@ class Links:
 
     def name(self, page, name: str) -> str:
         owner = name.split(".")[0]  # a method is documented with its class
-        target = next((self.names[key] for key in ((page.name, name), name, (page.name, owner), owner) if key in self.names), None)
+        target = next(
+            (self.names[key] for key in ((page.name, name), name, (page.name, owner), owner) if key in self.names), None
+        )
         return f"[`{name}`](#{target})" if target else f"`{name}`"
 
     def prose(self, page, text: str) -> str:
         "`text` with its links turned; code blocks, headings and targets stay as they are."
-        parts = re.split(r"(^```.*?^```|^:::\{toctree.*?^:::|^#[^\n]*$|^\([^\n]*\)=$)", text, flags=re.DOTALL | re.MULTILINE)
+        parts = re.split(
+            r"(^```.*?^```|^:::\{toctree.*?^:::|^#[^\n]*$|^\([^\n]*\)=$)", text, flags=re.DOTALL | re.MULTILINE
+        )
         for i in range(0, len(parts), 2):
             part = re.sub(r"!\[([^]]*)\]\(([^)\s]+)\)", lambda m: self.to(page, m[1], m[2], image=True), parts[i])
-            part = re.sub(r"(?<!!)\[((?:[^][]|!\[[^]]*\]\([^)]*\))*)\]\(([^)\s]+)\)", lambda m: self.to(page, m[1], m[2]), part)
+            part = re.sub(
+                r"(?<!!)\[((?:[^][]|!\[[^]]*\]\([^)]*\))*)\]\(([^)\s]+)\)", lambda m: self.to(page, m[1], m[2]), part
+            )
             parts[i] = re.sub(r"(?<![\[`\w}])`([A-Za-z_][\w.]*)`(?![\]`])", lambda m: self.name(page, m[1]), part)
         return "".join(parts)
 

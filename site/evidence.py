@@ -53,7 +53,9 @@ class Evidence:
         every = {profile: read_records(root / "reports", profile, variants=True) for profile in PROFILES}
         for experiment in catalogue():
             found = ((p, [r for r in every[p] if r.experiment == experiment]) for p in reading_order(experiment))
-            self.profile[experiment], runs = next(((p, runs) for p, runs in found if any(not r.variant for r in runs)), ("", []))
+            self.profile[experiment], runs = next(
+                ((p, runs) for p, runs in found if any(not r.variant for r in runs)), ("", [])
+            )
             for run in runs:
                 self.records.setdefault(experiment + (f":{run.variant}" if run.variant else ""), []).append(run)
             for profile in PROFILES:
@@ -112,7 +114,9 @@ class Evidence:
         notebook = catalogue()[experiment]
         title = title or json.loads(notebook.read_text())["cells"][0]["source"][0].removeprefix("# ").strip()
         if not holds:
-            raise Missing(f"“{title}”, says the story of {experiment}, but its records no longer do: look at them, and change the title.")
+            raise Missing(
+                f"“{title}”, says the story of {experiment}, but its records no longer do: look at them, and change the title."
+            )
         return f"(story-{experiment})=\n## {notebook.stem[:2]} · {title}"
 
     def provenance(self, experiment: str) -> str:
@@ -132,7 +136,12 @@ class Evidence:
 
     def runs(self, profile: str) -> list:
         "The records of one profile without variants."
-        return [run for name, runs in self.records.items() if name in self.profile and self.profile[name] == profile for run in runs]
+        return [
+            run
+            for name, runs in self.records.items()
+            if name in self.profile and self.profile[name] == profile
+            for run in runs
+        ]
 
     def figure(self, experiment: str, **beside: str) -> str:
         "Reading and placing of an experiment: 2017, ours seed by seed, and those to compare with, as label=name."
@@ -194,7 +203,9 @@ class Evidence:
         "How much stands behind the report of a profile."
         runs = self.runs(profile)
         devices = ", ".join(sorted({run.environment["device"] for run in runs}))
-        return f"{count(len(runs), 'run')} of {count(len({run.experiment for run in runs}), 'experiment')}, on {devices}"
+        return (
+            f"{count(len(runs), 'run')} of {count(len({run.experiment for run in runs}), 'experiment')}, on {devices}"
+        )
 
     def profiles_table(self) -> str:
         "Sizes of each profile."
@@ -204,14 +215,18 @@ class Evidence:
             "shown": "{0.epochs} times",
             "test sequences": "{0.test_examples:,}",
         }
-        rows = [{"profile": f"`{p}`"} | {name: text.format(load_settings(p)) for name, text in columns.items()} for p in profiles()]
+        rows = [
+            {"profile": f"`{p}`"} | {name: text.format(load_settings(p)) for name, text in columns.items()}
+            for p in profiles()
+        ]
         return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
     def settings_table(self) -> str:
         "Every setting with its meaning, and its value in each profile."
         known = parameters_of(next(iter(catalogue())))
         rows = [
-            {"setting": f"`{f.name}`", "type": known[f.name][1].__name__} | {p: str(getattr(load_settings(p), f.name)) for p in profiles()}
+            {"setting": f"`{f.name}`", "type": known[f.name][1].__name__}
+            | {p: str(getattr(load_settings(p), f.name)) for p in profiles()}
             for f in fields(Settings)
         ]
         return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
@@ -228,7 +243,9 @@ class Evidence:
         "Processor seconds of each step of the engine, by the number of runs."
         wide = self.steps.pivot(index="step", columns="runs", values="cpu_seconds").loc[self.steps.step.unique()]
         wide.columns = [f"{runs:,} runs" for runs in wide.columns]
-        said = wide.map(lambda seconds: f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.1f}" if seconds >= 0 else "not measured")
+        said = wide.map(
+            lambda seconds: f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.1f}" if seconds >= 0 else "not measured"
+        )
         return said.reset_index().to_markdown(index=False, disable_numparse=True)
 
     def asked_table(self, *of: str) -> str:
@@ -247,7 +264,9 @@ class Evidence:
 
     def commands(self) -> str:
         "The command line, with the first sentence of each command's help."
-        return "\n".join(f"- `digitstudy {name}`: {command.help.strip()}" for name, command in get_command(app).commands.items())
+        return "\n".join(
+            f"- `digitstudy {name}`: {command.help.strip()}" for name, command in get_command(app).commands.items()
+        )
 
     def settings(self, profile: str, experiment: str = ""):
         return load_settings(profile, experiment)
@@ -268,7 +287,9 @@ def figure(panels: list[tuple[str, list[tuple[str, str, list[float]]]]]) -> str:
         for label, kind, values in rows:
             mean = as_text(metric, sum(values) / len(values))
             dots = "".join(f'<i style="left:{place(metric, value)}%"></i>' for value in values)
-            lines.append(f'<div class="row {kind}"><span>{escape(label)}</span><span class="track">{dots}</span><b>{mean}</b></div>')
+            lines.append(
+                f'<div class="row {kind}"><span>{escape(label)}</span><span class="track">{dots}</span><b>{mean}</b></div>'
+            )
         drawn.append(f'<div class="panel"><p>{escape(title)}</p>{"".join(lines)}</div>')
         told.append(f"{title}: " + ", ".join(f"{label} {as_text(metric, sum(v) / len(v))}" for label, _, v in rows))
     return f'<div class="dots" role="img" aria-label="{escape(". ".join(told))}">{"".join(drawn)}</div>'

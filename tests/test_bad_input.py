@@ -11,7 +11,12 @@ import time
 import pytest
 from conftest import COMMAND, ENVIRONMENT, ROOT, SHARED, WATCHDOG, digitstudy, sentence, tiny
 
-NAMES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+NAMES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
 
 
 def data_folder(tmp_path, content):
@@ -40,7 +45,11 @@ def test_wrong_files_are_named_and_never_passed_over(tmp_path, content, says):
 def test_no_mirror_and_no_files(tmp_path):
     """`digitstudy data` says what to do by hand; an experiment goes on with the sample, and says so loudly."""
     (tmp_path / "data").mkdir()
-    env = {"DIGITSTUDY_DATA": tmp_path / "data", "DIGITSTUDY_HOME": empty_home(tmp_path), "DIGITSTUDY_MIRRORS": "http://127.0.0.1:9/"}
+    env = {
+        "DIGITSTUDY_DATA": tmp_path / "data",
+        "DIGITSTUDY_HOME": empty_home(tmp_path),
+        "DIGITSTUDY_MIRRORS": "http://127.0.0.1:9/",
+    }
     said = sentence(digitstudy("data", env=env))
     assert "could not be reached" in said and "by hand" in said
     process = digitstudy("run", "sequence_strip", *tiny(tmp_path / "out"), env=env)
@@ -66,8 +75,14 @@ def empty_home(tmp_path):
     "words, says",
     [
         (["run", "weighted_los"], "There is no experiment 'weighted_los': choose one of"),
-        (["run", "weighted_loss", "--profile", "labtop"], "There is no profile 'labtop': choose one of smoke, laptop, hour, night, full."),
-        (["run", "weighted_loss", "--set", "batchsize=8"], "weighted_loss has no parameter batchsize. Its parameters are profile (str)"),
+        (
+            ["run", "weighted_loss", "--profile", "labtop"],
+            "There is no profile 'labtop': choose one of smoke, laptop, hour, night, full.",
+        ),
+        (
+            ["run", "weighted_loss", "--set", "batchsize=8"],
+            "weighted_loss has no parameter batchsize. Its parameters are profile (str)",
+        ),
         (["run", "weighted_loss", "--set", "batch_size=eight"], "batch_size=eight is not of type int"),
         (["run", "weighted_loss", "--set", "batch_size=8.5"], "must be of type int"),
         (["run", "weighted_loss", "--set", "batch_size"], "is not name=value"),
@@ -138,7 +153,9 @@ def test_a_full_disk(tmp_path):
 def test_a_killed_run_goes_on_and_nothing_half_written_is_taken_for_whole(tmp_path):
     words = ["run", "sequence_strip", *tiny(tmp_path, train_examples=320, epochs=8)]
     command = [COMMAND, *map(str, words)]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE
+    )
     until = time.time() + WATCHDOG
     while not list(tmp_path.glob("smoke/.running/*/checkpoint.pt")) and time.time() < until:
         time.sleep(0.1)

@@ -27,7 +27,9 @@ FEW = ("sequence_strip", "weighted_loss", "svhn_baseline")
 SEEDS = "0,1" if WHOLE else "0"  # of every run that is compared
 KILLS = 20 if WHOLE else 5  # at random moments
 MEASURED = ROOT / "reports" / "benchmarks" / "cluster" / "record.json"
-whole = pytest.mark.skipif(not WHOLE, reason="only in the whole set, which takes an hour or two: DIGITSTUDY_CLUSTER=folder")
+whole = pytest.mark.skipif(
+    not WHOLE, reason="only in the whole set, which takes an hour or two: DIGITSTUDY_CLUSTER=folder"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def cluster(tmp_path_factory):
         yield cluster
     finally:
         cluster.down()
-    assert not cluster.processes() and not cluster.folder.exists() and not any(link.is_symlink() for link in cluster.links)
+    assert (
+        not cluster.processes() and not cluster.folder.exists() and not any(link.is_symlink() for link in cluster.links)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -86,12 +90,26 @@ def small(folder: Path, experiments=FEW, epochs: int = 2) -> Path:
 
 def start(reports: Path, on: Path | str, home: Path = ROOT, seeds: str = "0,1", **environment) -> subprocess.Popen:
     """`digitstudy study`, begun; what it says goes beside its reports."""
-    words = [COMMAND, "study", "--profile", "smoke", "--seeds", seeds, *(["--on", str(on)] if on else []), "--output", str(reports)]
-    environment = os.environ | ENVIRONMENT | {"DIGITSTUDY_HOME": str(home)} | {k: str(v) for k, v in environment.items()}
+    words = [
+        COMMAND,
+        "study",
+        "--profile",
+        "smoke",
+        "--seeds",
+        seeds,
+        *(["--on", str(on)] if on else []),
+        "--output",
+        str(reports),
+    ]
+    environment = (
+        os.environ | ENVIRONMENT | {"DIGITSTUDY_HOME": str(home)} | {k: str(v) for k, v in environment.items()}
+    )
     log = said(reports)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        return subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=hear)
+        return subprocess.Popen(
+            words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=hear
+        )
 
 
 def hear():
@@ -112,7 +130,13 @@ def results(reports: Path) -> dict[str, dict]:
     """What came out of each run, to the last bit. A folder among the records that is not whole is an error."""
     found = {}
     for folder in sorted((reports / "smoke" / "records").glob("*/[!.]*")):
-        assert {p.name for p in folder.iterdir()} >= {"record.json", "notebook.ipynb", "curve.csv", "examples.png", "model.pt"}, folder
+        assert {p.name for p in folder.iterdir()} >= {
+            "record.json",
+            "notebook.ipynb",
+            "curve.csv",
+            "examples.png",
+            "model.pt",
+        }, folder
         record = json.loads((folder / "record.json").read_text())
         weights = torch.load(folder / "model.pt", weights_only=True)
         found[f"{folder.parent.name}/{folder.name}"] = {
@@ -149,8 +173,15 @@ def note(**figures):
         return
     from digitstudy.study.records import environment
 
-    before = json.loads(MEASURED.read_text()) if MEASURED.exists() else {"what": "SLURM with two nodes of one core each on one machine"}
-    about = {"environment": environment(torch.device("cpu"), 1, "float32"), "load_average": round(os.getloadavg()[1], 1)}
+    before = (
+        json.loads(MEASURED.read_text())
+        if MEASURED.exists()
+        else {"what": "SLURM with two nodes of one core each on one machine"}
+    )
+    about = {
+        "environment": environment(torch.device("cpu"), 1, "float32"),
+        "load_average": round(os.getloadavg()[1], 1),
+    }
     MEASURED.parent.mkdir(parents=True, exist_ok=True)
     MEASURED.write_text(json.dumps(before | figures | about, indent=1) + "\n")
 
@@ -193,7 +224,11 @@ def test_two_nodes_leave_the_records_that_one_machine_leaves(cluster, on, home, 
     note(equal={"experiments": len({name.split("/")[0] for name in alone}), "runs": len(alone), "seconds": times})
     before = stamps(reports)
     study(reports, on, home, SEEDS)
-    assert stamps(reports) == before and len(submitted(cluster)) == len(jobs) and "Nothing to do" in said(reports).read_text()
+    assert (
+        stamps(reports) == before
+        and len(submitted(cluster)) == len(jobs)
+        and "Nothing to do" in said(reports).read_text()
+    )
 
 
 def command(process: int) -> str:
@@ -238,7 +273,10 @@ def test_a_cancelled_study_takes_its_jobs_along_and_the_next_goes_on(cluster, on
     begun(cluster, *NODES)
     process.send_signal(how)
     assert process.wait(WATCHDOG) == 130
-    assert said(reports).read_text().strip().splitlines()[-1] == "digitstudy: stopped; run the same command again to go on."
+    assert (
+        said(reports).read_text().strip().splitlines()[-1]
+        == "digitstudy: stopped; run the same command again to go on."
+    )
     until("That the jobs are gone", lambda: not cluster.jobs("running", "pending", "completing"), WATCHDOG)
     assert not stamps(reports)
     study(reports, on, home, seeds="0")
@@ -283,7 +321,11 @@ def test_the_controller_is_away_for_a_minute(cluster, on, folder, tmp_path):
     cluster.kill("slurmctld")
     time.sleep(60)
     cluster.start("slurmctld")
-    until("That the jobs are done", lambda: cluster.states() and not cluster.jobs("running", "pending", "completing"), WATCHDOG)
+    until(
+        "That the jobs are done",
+        lambda: cluster.states() and not cluster.jobs("running", "pending", "completing"),
+        WATCHDOG,
+    )
     try:
         code = process.wait(60)
     except subprocess.TimeoutExpired:  # without a database of jobs, Snakemake's executor has lost sight of them
@@ -350,7 +392,13 @@ def test_a_disk_fills_up(cluster, on, folder, mounted):
     filler.unlink()
     study(reports, on, home)
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
-    note(full_disk={"said": sentence.replace(f"{disk}/", ""), "finished_before": len(finished), "finished_after": len(expected)})
+    note(
+        full_disk={
+            "said": sentence.replace(f"{disk}/", ""),
+            "finished_before": len(finished),
+            "finished_after": len(expected),
+        }
+    )
 
 
 def test_kills_at_random_moments(cluster, on, folder, tmp_path):
@@ -370,7 +418,9 @@ def test_kills_at_random_moments(cluster, on, folder, tmp_path):
         end = time.monotonic() + dice.uniform(4, 24)
         while time.monotonic() < end:
             time.sleep(0.5)
-            if process.poll() is not None:  # it has finished, or it gave up: again, from nothing where everything was there
+            if (
+                process.poll() is not None
+            ):  # it has finished, or it gave up: again, from nothing where everything was there
                 check()
                 if len(finished) == len(expected):
                     rounds += 1
@@ -396,12 +446,18 @@ def test_kills_at_random_moments(cluster, on, folder, tmp_path):
             time.sleep(dice.uniform(0, 15))
             cluster.start(how)
         killed.append(victim)
-        print(f"{time.monotonic() - began:.0f} s: {victim} {how}; {len(finished)} of {len(expected)} finished", flush=True)
+        print(
+            f"{time.monotonic() - began:.0f} s: {victim} {how}; {len(finished)} of {len(expected)} finished", flush=True
+        )
         check()
     calls = 1
     while process.wait(WATCHDOG) and calls < 4:
         process, calls = start(reports, on, home), calls + 1
     assert results(reports) == expected and finished.items() <= stamps(reports).items()
     resumed = sum(cost["resumed_from"] > 0 for cost in costs(reports))
-    figures = {"seconds": round(time.monotonic() - began), "runs": rounds * len(expected), "went_on_from_an_epoch": resumed}
+    figures = {
+        "seconds": round(time.monotonic() - began),
+        "runs": rounds * len(expected),
+        "went_on_from_an_epoch": resumed,
+    }
     note(kills=figures | {"number": len(killed), "of": {what: killed.count(what) for what in sorted(set(killed))}})

@@ -35,8 +35,17 @@ def lab(tmp_path_factory):
     news.parent.mkdir(parents=True)
     news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # else it asks whether it may
     folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces")}
-    command = [str(Path(sys.executable).with_name("jupyter")), "lab", str(home / "notebooks"), "--no-browser", "--allow-root"]
+    folders |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+    command = [
+        str(Path(sys.executable).with_name("jupyter")),
+        "lab",
+        str(home / "notebooks"),
+        "--no-browser",
+        "--allow-root",
+    ]
     command += [f"--port={port}", "--ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | ENVIRONMENT | folders, stdout=log, stderr=subprocess.STDOUT)
@@ -64,15 +73,24 @@ def predict(address):
 def seen(lab, tmp_path_factory):
     """What a browser saw that used every widget."""
     shots = tmp_path_factory.mktemp("shots")
-    told = {"address": lab, "browser": browser(), "photo": str(PICTURES / FILE), "film": str(film(shots / "film.mjpeg", NUMBER, 1, 0))}
+    told = {
+        "address": lab,
+        "browser": browser(),
+        "photo": str(PICTURES / FILE),
+        "film": str(film(shots / "film.mjpeg", NUMBER, 1, 0)),
+    }
     told |= {"record": "laptop: sequence_strip, seed 0", "shots": os.environ.get("DIGITSTUDY_SHOTS", "")}
-    done = subprocess.run(["node", str(HERE / "explorer.mjs"), json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG)
+    done = subprocess.run(
+        ["node", str(HERE / "explorer.mjs"), json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 
 
 def test_no_cell_fails_and_nothing_is_fetched_from_elsewhere(seen):
-    failed = [text for text in seen["failed"] if not text.startswith("NOT THE WHOLE OF MNIST")]  # which a machine without MNIST must say
+    failed = [
+        text for text in seen["failed"] if not text.startswith("NOT THE WHOLE OF MNIST")
+    ]  # which a machine without MNIST must say
     assert (failed, seen["elsewhere"]) == ([], [])
 
 

@@ -26,7 +26,9 @@ def home(tmp_path_factory):
         subprocess.run(["cp", "-r", ROOT / name, source], check=True)
     words = [home / "venv/bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", source]
     made = subprocess.run(words, capture_output=True, text=True, timeout=WATCHDOG)
-    if made.returncode and re.search("No matching distribution|Could not find a version|NewConnectionError", made.stderr):
+    if made.returncode and re.search(
+        "No matching distribution|Could not find a version|NewConnectionError", made.stderr
+    ):
         pytest.skip("THE LIGHT INSTALL IS NOT TESTED: packages cannot be fetched here")
     assert made.returncode == 0, made.stderr
     return home
@@ -65,7 +67,9 @@ def test_it_serves_the_page(home):
     server = subprocess.Popen(words, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         said, end = "", time.monotonic() + WATCHDOG
-        while not (found := re.search(r"http://[\w.]+:\d+/?", said)) and server.poll() is None and time.monotonic() < end:
+        while (
+            not (found := re.search(r"http://[\w.]+:\d+/?", said)) and server.poll() is None and time.monotonic() < end
+        ):
             said += server.stdout.readline()
         if found is None and "cannot be" in said:
             pytest.skip(f"THE PAGE IS NOT SERVED FROM THE LIGHT INSTALL: {said.strip()}")
@@ -86,4 +90,6 @@ def test_what_it_lacks_is_named_in_one_sentence(home, command, extra):
 
 def test_reading_loads_nothing_heavy():
     code = f"import sys, digitstudy.reader, digitstudy.reader.evaluate; print([m for m in {HEAVY} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -76,16 +76,24 @@ def test_pixels_are_pillows_to_the_last_bit(folder):
             asked.append(sent | {"size": size, "box": box})
             expected.append(image.resize(size, Image.Resampling.BILINEAR, box))
     command = ["node", ROOT / "tests" / "live" / "pillow.mjs", folder / "pillow.js"]
-    made = json.loads(subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=WATCHDOG).stdout)
+    made = json.loads(
+        subprocess.run(
+            command, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=WATCHDOG
+        ).stdout
+    )
     for question, picture, wanted in zip(asked, made, expected, strict=True):
-        got = Image.frombytes("RGBA", (picture["width"], picture["height"]), base64.b64decode(picture["data"])).convert("RGB")
+        got = Image.frombytes("RGBA", (picture["width"], picture["height"]), base64.b64decode(picture["data"])).convert(
+            "RGB"
+        )
         question.pop("data")
         assert got.size == wanted.size and got.tobytes() == wanted.tobytes(), question
 
 
 def test_answers_are_steadied(folder):
     command = ["node", "--test", "--test-reporter=tap", ROOT / "tests" / "live" / "steady.test.mjs"]
-    done = subprocess.run(command, env=os.environ | {"LIVE": str(folder)}, capture_output=True, text=True, timeout=WATCHDOG)
+    done = subprocess.run(
+        command, env=os.environ | {"LIVE": str(folder)}, capture_output=True, text=True, timeout=WATCHDOG
+    )
     assert done.returncode == 0 and "# pass 6" in done.stdout, done.stdout
 
 
@@ -101,7 +109,9 @@ def test_the_browser_answers_what_python_does(folder, address):
         if here:
             assert np.allclose(there["box"], here.box, atol=1), (name, there["box"], here.box)
             assert np.allclose(there["digitBoxes"], here.digit_boxes, atol=1), name
-            sure = zip([there["confidence"], *there["digitConfidence"]], [here.confidence, *here.digit_confidence], strict=True)
+            sure = zip(
+                [there["confidence"], *there["digitConfidence"]], [here.confidence, *here.digit_confidence], strict=True
+            )
             off.append(max(abs(a - b) for a, b in sure))
     # Where a look's edge falls between two pixels, the last bit of a float decides: in Python too, such an answer is not firmer than this.
     assert max(off) < 0.05 and np.mean(np.array(off) < 0.01) > 0.97, sorted(off)[-6:]
@@ -116,7 +126,9 @@ def test_what_is_too_large_for_a_canvas_is_made_smaller(folder, address):
 
 def test_a_number_before_the_camera(folder, address, tmp_path):
     number = LABELS[NUMBER]["digits"]
-    seen = play("camera", address, film=str(film(tmp_path / "film.mjpeg", NUMBER, 150, 60)), number=number, milliseconds=14_000)
+    seen = play(
+        "camera", address, film=str(film(tmp_path / "film.mjpeg", NUMBER, 150, 60)), number=number, milliseconds=14_000
+    )
     assert seen["faults"] == []
     said = [(one["digits"], one["verdict"]) for one in seen["said"]]
     shown = [one for one, _ in said if one]
@@ -148,11 +160,24 @@ def test_another_camera_is_chosen_and_one_that_stops_is_told(address):
 @pytest.mark.parametrize("size", [(1280, 800), PHONE], ids=["desktop", "phone"])
 def test_photos_by_every_way(address, tmp_path, size):
     (tmp_path / "odd.jpg").write_text("<!doctype html><title>404</title>")
-    seen = play("photos", address, photo=handed(PICTURES / NUMBER), odd=handed(tmp_path / "odd.jpg"), size=size, dark=size == PHONE)
+    seen = play(
+        "photos",
+        address,
+        photo=handed(PICTURES / NUMBER),
+        odd=handed(tmp_path / "odd.jpg"),
+        size=size,
+        dark=size == PHONE,
+    )
     assert seen["faults"] == []
     for way in ("dropped", "pasted", "chosen", "again"):
-        assert seen[way]["digits"] == LABELS[NUMBER]["digits"] and "sure" in seen[way]["verdict"] and not seen[way]["trouble"], way
-    assert seen["odd"]["trouble"] == "odd.jpg is not a picture that this browser can open: give a JPEG, PNG, WebP or GIF."
+        assert (
+            seen[way]["digits"] == LABELS[NUMBER]["digits"]
+            and "sure" in seen[way]["verdict"]
+            and not seen[way]["trouble"]
+        ), way
+    assert (
+        seen["odd"]["trouble"] == "odd.jpg is not a picture that this browser can open: give a JPEG, PNG, WebP or GIF."
+    )
     assert seen["nothing"]["trouble"] == "There is no picture to paste: copy one first."
     assert seen["keyboard"]["digits"] == LABELS[gallery()[0]["file"]]["digits"]
     assert seen["mode"] == ["draw", True] and max(seen["overflow"]) <= 0
@@ -210,7 +235,9 @@ def test_the_gallery_shows_renderings_of_ours():
 
 def test_the_command_serves_the_page_until_it_is_interrupted(folder):
     environment = os.environ | ENVIRONMENT | {"BROWSER": "echo opened %s", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([COMMAND, "live", "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [COMMAND, "live", "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
         opened = process.stdout.readline()
@@ -220,4 +247,9 @@ def test_the_command_serves_the_page_until_it_is_interrupted(folder):
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=WATCHDOG)
-    assert process.returncode == 0 and opened == f"opened {address[0]}\n" and "The live page is closed." in out and err == ""
+    assert (
+        process.returncode == 0
+        and opened == f"opened {address[0]}\n"
+        and "The live page is closed." in out
+        and err == ""
+    )

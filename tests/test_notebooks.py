@@ -21,7 +21,9 @@ NOTEBOOKS = [
 def runner(tmp_path_factory):
     """A process that runs notebooks in forks of itself: torch and fastai are loaded once."""
     words = [sys.executable, Path(__file__).with_name("notebooks.py"), tmp_path_factory.mktemp("notebooks")]
-    process = subprocess.Popen(words, env=os.environ | ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, env=os.environ | ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     yield process
     process.stdin.close()
     process.wait()
@@ -37,7 +39,14 @@ def test_notebook(path, runner):
 
 
 def test_a_notebook_that_fails_is_told(runner, tmp_path):
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": ["assert 1 == 2"]}
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+        "source": ["assert 1 == 2"],
+    }
     path = tmp_path / "wrong.ipynb"
     path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     print(path, file=runner.stdin, flush=True)

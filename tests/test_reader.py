@@ -135,7 +135,9 @@ def test_broken_pictures_are_told_in_their_place_and_the_others_are_read(tmp_pat
     assert [Path(line["file"]).name for line in said] == names
     assert said[1]["digits"] == "58" and "error" not in said[1]
     for line, words in zip(
-        said, ["may be cut off", None, "not an image", "There is no file", "not an image", "make it smaller"], strict=True
+        said,
+        ["may be cut off", None, "not an image", "There is no file", "not an image", "make it smaller"],
+        strict=True,
     ):
         assert words is None or words in line["error"], line
 
@@ -194,7 +196,9 @@ def test_files_that_a_folder_may_hold(folder, tmp_path):
     here = tmp_path / "here"
     here.mkdir()
     picture = Image.open(folder / "a-grey.png").convert("RGB")
-    kinds = {"a.jfif": "JPEG", "b.jp2": "JPEG2000", "c.mpo": "MPO"} | ({"d.avif": "AVIF"} if features.check("avif") else {})
+    kinds = {"a.jfif": "JPEG", "b.jp2": "JPEG2000", "c.mpo": "MPO"} | (
+        {"d.avif": "AVIF"} if features.check("avif") else {}
+    )
     for name, kind in kinds.items():
         picture.save(here / name, kind)
     (here / "e.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
@@ -211,7 +215,10 @@ def test_a_reader_can_be_pickled(folder):
 
 def test_standard_input_and_wrong_calls(folder, tmp_path):
     piped = subprocess.run(
-        [COMMAND, "read", "-", "--json"], input=(folder / "a-grey.png").read_bytes(), capture_output=True, timeout=WATCHDOG
+        [COMMAND, "read", "-", "--json"],
+        input=(folder / "a-grey.png").read_bytes(),
+        capture_output=True,
+        timeout=WATCHDOG,
     )
     assert json.loads(piped.stdout)["digits"] == "58"
     assert "choose one" in sentence(digitstudy("read", folder, "--json", "--csv"))
@@ -228,5 +235,7 @@ def test_measured_on_ones_own_pictures(tmp_path):
     assert process.returncode == 0 and measured["images"] == "180"
     assert 0.85 < float(measured["joint_accuracy"]) <= float(measured["sequence_accuracy"])
     (tmp_path / "labels.csv").write_text("file,digits\nnone.png,1\n")
-    assert "There is no file" in sentence(digitstudy("evaluate", "--images", tmp_path, "--labels", tmp_path / "labels.csv"))
+    assert "There is no file" in sentence(
+        digitstudy("evaluate", "--images", tmp_path, "--labels", tmp_path / "labels.csv")
+    )
     assert "There is no checkpoint" in sentence(digitstudy("export", tmp_path / "model.pt", tmp_path / "mine.onnx"))

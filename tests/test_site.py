@@ -30,7 +30,9 @@ PAGES = (
 
 def build(*words):
     """What `make site` says."""
-    done = subprocess.run([sys.executable, ROOT / "site/build.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG)
+    done = subprocess.run(
+        [sys.executable, ROOT / "site/build.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=WATCHDOG
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -47,8 +49,15 @@ def test_pages_in_a_browser(html):
     if why := missing():
         pytest.skip(f"The site is not looked at in a browser: {why}")
     with served(html) as address:
-        told = {"address": address, "browser": browser(), "pages": [f"{page}.html" for page in PAGES], "words": "attention"}
-        done = subprocess.run(["node", HERE / "site.mjs", json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG)
+        told = {
+            "address": address,
+            "browser": browser(),
+            "pages": [f"{page}.html" for page in PAGES],
+            "words": "attention",
+        }
+        done = subprocess.run(
+            ["node", HERE / "site.mjs", json.dumps(told)], capture_output=True, text=True, timeout=WATCHDOG
+        )
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout) == []
 

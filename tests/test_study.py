@@ -17,7 +17,13 @@ EXPERIMENTS = [p.stem[3:] for p in sorted((ROOT / "nbs" / "experiments").rglob("
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     folder = smoke[0] / "smoke" / "records" / experiment / "seed-0"
-    assert {p.name for p in folder.iterdir()} >= {"record.json", "notebook.ipynb", "curve.csv", "examples.png", "model.pt"}
+    assert {p.name for p in folder.iterdir()} >= {
+        "record.json",
+        "notebook.ipynb",
+        "curve.csv",
+        "examples.png",
+        "model.pt",
+    }
     record = json.loads((folder / "record.json").read_text())
     held_out = {"test", "five", "paper", "house"}
     splits = {
@@ -34,11 +40,15 @@ def test_each_experiment_leaves_a_whole_record(smoke, experiment):
     assert record["cost"]["examples"] > 0 and record["cost"]["seconds_training"] > 0
     assert record["fingerprint"]["definitions"]
     notebook = (folder / "notebook.ipynb").read_text()
-    assert str(ROOT) not in notebook and str(smoke[0]) not in notebook, "folders of this machine do not belong in evidence"
+    assert str(ROOT) not in notebook and str(smoke[0]) not in notebook, (
+        "folders of this machine do not belong in evidence"
+    )
 
 
 def test_a_training_in_two_parts_has_one_curve(few):
-    curve = pd.read_csv(few[0] / "smoke" / "records" / "svhn_transfer" / "seed-0" / "curve.csv").query("split == 'test'")
+    curve = pd.read_csv(few[0] / "smoke" / "records" / "svhn_transfer" / "seed-0" / "curve.csv").query(
+        "split == 'test'"
+    )
     assert curve.epoch.tolist() == [1, 2, 3]
     assert curve.localization_error.isna().tolist() == [True, True, False], "the box head comes with the second part"
 
@@ -117,7 +127,10 @@ def checkout(folder, keep=None):
 def test_one_failure_does_not_stop_the_others(tmp_path):
     home = checkout(tmp_path, ("sequence_strip", "sequence_on_canvas"))
     settings = (
-        (home / "settings.ini").read_text().replace("train_examples = 320", "train_examples = 64").replace("epochs = 2", "epochs = 1")
+        (home / "settings.ini")
+        .read_text()
+        .replace("train_examples = 320", "train_examples = 64")
+        .replace("epochs = 2", "epochs = 1")
     )
     (home / "settings.ini").write_text(settings)
     path = home / "nbs" / "experiments" / "diary" / "00_sequence_strip.ipynb"
@@ -126,18 +139,23 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
     assert process.returncode == 1
     failed = [line for line in process.stderr.splitlines() if line.startswith("FAILED")]
     assert len(failed) == 1 and "sequence_strip, seed 0" in failed[0] and "notebook.ipynb" in failed[0]
-    notebook = json.loads((tmp_path / "reports" / "smoke" / ".running" / "sequence_strip-seed-0" / "notebook.ipynb").read_text())
+    notebook = json.loads(
+        (tmp_path / "reports" / "smoke" / ".running" / "sequence_strip-seed-0" / "notebook.ipynb").read_text()
+    )
     assert any(o["output_type"] == "error" for c in notebook["cells"] for o in c.get("outputs", []))
     assert (tmp_path / "reports" / "smoke" / "records" / "sequence_on_canvas" / "seed-0" / "record.json").exists()
     assert not (tmp_path / "reports" / "smoke" / "records" / "sequence_strip").exists()
-    assert pd.read_csv(tmp_path / "reports" / "smoke" / "tables" / "summary.csv").experiment.tolist() == ["sequence_on_canvas"]
+    assert pd.read_csv(tmp_path / "reports" / "smoke" / "tables" / "summary.csv").experiment.tolist() == [
+        "sequence_on_canvas"
+    ]
 
 
 def test_same_seed_same_data_and_close_results(few, tmp_path):
     """Data to the bit; training is promised to repeat statistically only, but on one machine and thread it comes very near."""
     assert digitstudy("run", "sequence_strip", "--output", tmp_path).returncode == 0
     first, second = (
-        json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text()) for place in (few[0], tmp_path)
+        json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text())
+        for place in (few[0], tmp_path)
     )
     assert first["data"] == second["data"]
     assert abs(first["scores"]["test"]["character_accuracy"] - second["scores"]["test"]["character_accuracy"]) < 0.05
@@ -176,13 +194,28 @@ def test_a_sweep_runs_what_is_missing_and_shows_what_came_out(tmp_path):
         for name, value in {"train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1}.items()
         for word in ("--set", f"{name}={value}")
     ]
-    words = ["sweep", "weighted_loss", "--profile", "smoke", *small, "--set", "loc_weight=1,100", "--seeds", "0:1", "--output", tmp_path]
+    words = [
+        "sweep",
+        "weighted_loss",
+        "--profile",
+        "smoke",
+        *small,
+        "--set",
+        "loc_weight=1,100",
+        "--seeds",
+        "0:1",
+        "--output",
+        tmp_path,
+    ]
     dry = digitstudy(*words, "--dry-run")
     assert dry.returncode == 0 and "2 runs to do" in dry.stderr and not (tmp_path / "smoke").exists()
     first = digitstudy(*words)
     assert first.returncode == 0, first.stderr
     table = pd.read_csv(
-        tmp_path / "smoke" / "tables" / "sweep_weighted_loss_train_examples_valid_examples_test_examples_epochs_loc_weight.csv"
+        tmp_path
+        / "smoke"
+        / "tables"
+        / "sweep_weighted_loss_train_examples_valid_examples_test_examples_epochs_loc_weight.csv"
     )
     assert table.loc_weight.tolist() == [1.0, 100.0] and table.seeds.tolist() == [1, 1] and "loc_weight" in first.stdout
     assert list((tmp_path / "smoke" / "figures").glob("sweep_*.png"))
@@ -216,7 +249,14 @@ def test_a_sweep_that_cannot_be_is_one_sentence(tmp_path, words, says):
 def test_papermill_by_hand(tmp_path):
     import papermill
 
-    parameters = {"output": str(tmp_path), "train_examples": 64, "valid_examples": 32, "test_examples": 32, "epochs": 1, "seed": 3}
+    parameters = {
+        "output": str(tmp_path),
+        "train_examples": 64,
+        "valid_examples": 32,
+        "test_examples": 32,
+        "epochs": 1,
+        "seed": 3,
+    }
     source = ROOT / "nbs" / "experiments" / "diary" / "06_variable_length.ipynb"
     papermill.execute_notebook(
         str(source), str(tmp_path / "out.ipynb"), parameters, kernel_name="python3", cwd=str(ROOT), progress_bar=False
@@ -242,6 +282,8 @@ def test_a_record_of_a_newer_version(few, tmp_path):
     record = json.loads((few[0] / "smoke" / "records" / "weighted_loss" / "seed-0" / "record.json").read_text())
     (folder / "record.json").write_text(json.dumps(record | {"version": 99}))
     for words in (["report"], ["study", "--dry-run"]):
-        assert "was written by a newer digitstudy" in sentence(digitstudy(*words, "--profile", "smoke", "--output", tmp_path))
+        assert "was written by a newer digitstudy" in sentence(
+            digitstudy(*words, "--profile", "smoke", "--output", tmp_path)
+        )
     (folder / "record.json").write_text(json.dumps(record)[:1000])
     assert "is not a whole record" in sentence(digitstudy("report", "--profile", "smoke", "--output", tmp_path))

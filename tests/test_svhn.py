@@ -53,7 +53,9 @@ def mutated(content, seed):
     if way == 1:
         some[at] ^= 1 << rng.integers(8)
     if way == 2:
-        some[at // 8 * 8 :][:8] = np.frombuffer(np.int64(rng.choice([-1, 0, 1, 2**62, len(some), at])).tobytes(), np.uint8)
+        some[at // 8 * 8 :][:8] = np.frombuffer(
+            np.int64(rng.choice([-1, 0, 1, 2**62, len(some), at])).tobytes(), np.uint8
+        )
     if way == 3:
         some[at : at + 64] = rng.integers(256, size=64)
     if way == 4:
@@ -168,18 +170,27 @@ def test_a_killed_caching_goes_on(mat, home):
     ]
     path = write_archive(members, home / "train.tar.gz")
     code = "import sys; from digitstudy.data.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
-    noted, before = lambda: sum(len(j.read_text().splitlines()) for j in (home / "cache" / "svhn").glob("*.partial/journal.jsonl")), 0
+    noted, before = (
+        lambda: sum(len(j.read_text().splitlines()) for j in (home / "cache" / "svhn").glob("*.partial/journal.jsonl")),
+        0,
+    )
     for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, env=os.environ | ENVIRONMENT
+        )
         process.stdout.readline()
         while process.poll() is None and noted() <= before:
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert noted() > before and not list((home / "cache" / "svhn").glob("*/about.json")), "killed too late for this test"
+        assert noted() > before and not list((home / "cache" / "svhn").glob("*/about.json")), (
+            "killed too late for this test"
+        )
         before = noted()
     place = cached(path, progress=False)
     images = np.load(place / "images.npy", mmap_mode="r")
     other = write_archive(members, home / "again.tar.gz")
-    assert len(images) == 1212 and np.array_equal(images, np.load(cached(other, progress=False) / "images.npy", mmap_mode="r"))
+    assert len(images) == 1212 and np.array_equal(
+        images, np.load(cached(other, progress=False) / "images.npy", mmap_mode="r")
+    )
     assert not list((home / "cache" / "svhn").glob("*.partial"))

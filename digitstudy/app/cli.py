@@ -96,8 +96,8 @@ def evaluate(
     ] = None,
 ):
     "Measure a reader on your own pictures."
-    from digitstudy.reader.evaluate import evaluate_files
     from digitstudy.reader import Reader
+    from digitstudy.reader.evaluate import evaluate_files
 
     for name, value in evaluate_files(Reader(model), images, labels).items():
         print(f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.4f}")
@@ -153,7 +153,7 @@ def write(
     from digitstudy.core.config import load_settings
     from digitstudy.core.dataset import SPLITS
     from digitstudy.data.mnist import load_digits
-    from digitstudy.data.sequences import SequenceSpec, Sequences, write_arrays
+    from digitstudy.data.sequences import Sequences, SequenceSpec, write_arrays
 
     s = load_settings(profile)
     spec = SequenceSpec(s.height, s.width, min_digits, 5, s.digit_size)
@@ -193,9 +193,9 @@ def run(
     ] = False,
 ):
     "Run one experiment notebook through papermill and keep its record."
-    from digitstudy.study.runner import run_experiment
-    from digitstudy.study.registry import parse_parameter
     from digitstudy.study.kernels import WaitingKernel
+    from digitstudy.study.registry import parse_parameter
+    from digitstudy.study.runner import run_experiment
 
     given = {
         "profile": profile,
@@ -220,8 +220,8 @@ def study(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done and why, and stop")] = False,
 ):
     "Run every experiment that has no current record, then build the report."
-    from digitstudy.study.runner import parse_seeds, run_study
     from digitstudy.study.registry import reports_home
+    from digitstudy.study.runner import parse_seeds, run_study
 
     where, names = (
         reports_home(str(Path(output).resolve()) if output else ""),
@@ -251,8 +251,8 @@ def sweep(
     ] = False,
 ):
     "Run one experiment with several values of a parameter, and show what comes out of each."
-    from digitstudy.study.runner import parse_seeds, parse_values, run_sweep
     from digitstudy.study.registry import reports_home
+    from digitstudy.study.runner import parse_seeds, parse_values, run_sweep
 
     where = reports_home(str(Path(output).resolve()) if output else "")
     if not run_sweep(
@@ -272,9 +272,9 @@ def sweep(
 @app.command()
 def report(profile: Profile = "laptop", output: Output = ""):
     "Build the report of a profile from its records; nothing is trained."
-    from digitstudy.study.runner import make_report
-    from digitstudy.study.registry import reports_home
     from digitstudy.study.kernels import WaitingKernel
+    from digitstudy.study.registry import reports_home
+    from digitstudy.study.runner import make_report
 
     print(
         f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}"

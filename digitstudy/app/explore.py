@@ -25,26 +25,26 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data.archives import SVHN, find_archive
 from ..core.boxes import FRAME, draw_box, rescale
-from ..study.registry import code_cells, notebook_of
 from ..core.config import Settings, StudyError
+from ..core.dataset import NO_DIGIT
+from ..data.archives import SVHN, find_archive
 from ..data.mnist import load_digits
-from ..recognition.export import TwoDetectors, in_torch, load_checkpoint, parts_of, read_data, unfold_onnx
-from ..synth.fonts import load_glyphs
-from ..synth.handwriting import HandwrittenNumbers, PaperSpec
-from ..synth.house_numbers import HouseSpec, RenderedLetters, RenderedNumbers
-from ..training.metrics import Predictions
+from ..data.sequences import Sequences, SequenceSpec
+from ..data.svhn import PLACES, OneByOne, load_photos, load_svhn
 from ..reader import MODEL, Reader, read_card
 from ..reader.calibration import Calibration
 from ..reader.find import MIN_OBJECTNESS, Reading
 from ..reader.image import load_image
-from ..study.records import Record, read_record
-from ..core.dataset import NO_DIGIT
-from ..data.sequences import SequenceSpec, Sequences
-from ..study.run import Run
-from ..data.svhn import PLACES, OneByOne, load_photos, load_svhn
+from ..recognition.export import TwoDetectors, in_torch, load_checkpoint, parts_of, read_data, unfold_onnx
 from ..recognition.views import Canvases
+from ..study.records import Record, read_record
+from ..study.registry import code_cells, notebook_of
+from ..study.run import Run
+from ..synth.fonts import load_glyphs
+from ..synth.handwriting import HandwrittenNumbers, PaperSpec
+from ..synth.house_numbers import HouseSpec, RenderedLetters, RenderedNumbers
+from ..training.metrics import Predictions
 
 # %% ../../nbs/app/01_explore.ipynb #f8a32039
 DATA_SETS = ("sequences", "handwriting", "house numbers", "letters", "photographs")

@@ -22,9 +22,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .. import reader
-from ..reader import calibration, decode, find, image
 from ..core.config import StudyError, cache_home, writable
 from ..data.files import DataFile, fault
+from ..reader import calibration, decode, find, image
 
 # %% ../../nbs/app/00_webpage.ipynb #f627465d
 PAGE = Path(find_spec("digitstudy").origin).with_name("app") / "live"

@@ -16,9 +16,6 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..core.boxes import iou
-from ..core.config import StudyError
-from ..core.dataset import SPLITS
 from digitstudy.app.explore import (
     DATA_SETS,
     Model,
@@ -34,13 +31,16 @@ from digitstudy.app.explore import (
     show_looks,
     text_of,
 )
-from ..synth.handwriting import LARGEST, SMALLEST
-from ..study.plots import show_positions
+from ..core.boxes import iou
+from ..core.config import StudyError
+from ..core.dataset import SPLITS
+from ..data.svhn import PLACES, VARIANTS
 from ..reader import Reader, annotate
 from ..reader.image import load_image
+from ..study.plots import show_positions
 from ..study.records import read_record
 from ..study.registry import reports_home
-from ..data.svhn import PLACES, VARIANTS
+from ..synth.handwriting import LARGEST, SMALLEST
 
 try:
     import anywidget

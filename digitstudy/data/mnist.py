@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ..core.config import StudyError, kept_arrays
-from .files import MNIST, fetch
 from ..core.dataset import SPLITS
+from .files import MNIST, fetch
 
 # %% ../../nbs/data/01_mnist.ipynb #9f1ad44f
 def read_idx(

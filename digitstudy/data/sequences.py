@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, rescale
 from ..core.config import StudyError
-from .mnist import DigitBank, resize_digits
-from ..core.dataset import Example, NO_DIGIT
+from ..core.dataset import NO_DIGIT, Example
 from ..core.random import below, draw, stream
+from .mnist import DigitBank, resize_digits
 
 # %% ../../nbs/data/02_sequences.ipynb #925ad883
 @dataclass(frozen=True)
@@ -129,7 +129,6 @@ def show_sequences(
     "Some examples of `data` with their digits and boxes."
     import matplotlib.pyplot as plt
 
-    from digitstudy.core.boxes import draw_box, to_corners
 
     index = range(min(6, len(data))) if index is None else index
     rows = -(-len(index) // columns)

@@ -25,11 +25,11 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from .archives import SVHN, Archive, fetch_archive, hashes_of, read_archive
 from ..core.boxes import FRAME, from_corners, hull
 from ..core.config import StudyError, cache_home, data_homes
-from .digitstruct import Annotations, read_mat
 from ..core.dataset import NO_DIGIT, Example
+from .archives import SVHN, Archive, fetch_archive, hashes_of, read_archive
+from .digitstruct import Annotations, read_mat
 
 # %% ../../nbs/data/05_svhn.ipynb #9a13ecaf
 VARIANTS = ("squeeze", "letterbox")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..core.config import StudyError
 from .calibration import Calibration, reading_of
-from .find import REDUCE, NOTHING, TALL, Reading, _smaller, find_numbers
+from .find import NOTHING, REDUCE, TALL, Reading, _smaller, find_numbers
 from .image import load_image
 
 # %% ../../nbs/reader/05_reader.ipynb #88ab8921

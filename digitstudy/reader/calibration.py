@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .decode import Digits
-from .find import Reading, log_softmax, log_odds
+from .find import Reading, log_odds, log_softmax
 from .group import around
 
 # %% ../../nbs/reader/04_calibration.ipynb #3d51aeac

@@ -26,18 +26,17 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, hull, rescale
 from ..core.config import StudyError, cache_home
-from .detector import AveragedModel, Looks, StreamBatches, _Residual, _block
+from ..core.dataset import NO_DIGIT, Example
+from ..core.random import Draws, stream
 from ..data.mnist import DigitBank, load_digits
-from ..core.random import Draws
-from ..synth.fonts import load_glyphs, load_fonts_with_letters
+from ..data.sequences import Sequences, SequenceSpec
+from .detector import AveragedModel, Looks, StreamBatches, _block, _Residual
+from .views import Canvases, color_jitter, degrade, random_perspective, sample_view
+from ..synth.fonts import load_fonts_with_letters, load_glyphs
 from ..synth.handwriting import HandwrittenNumbers, PaperSpec, elastic
 from ..synth.house_numbers import HouseSpec, RenderedNumbers, RenderedWords, prerender
-from ..training.progress import Checkpoint, Progress
-from ..core.dataset import NO_DIGIT, Example
-from ..core.random import stream
-from ..data.sequences import SequenceSpec, Sequences
 from ..training.fit import NoValidation, Trained, Trainer
-from .views import Canvases, sample_view, color_jitter, degrade, random_perspective
+from ..training.progress import Checkpoint, Progress
 
 # %% ../../nbs/recognition/02_closeups.ipynb #08331a9b
 CROP_SIDE = 40  # pixels of a close-up's side

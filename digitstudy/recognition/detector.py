@@ -24,10 +24,10 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor
 
 from ..core.config import StudyError
-from ..training.progress import Checkpoint, Progress, WholeEpochs, give_up
 from ..core.dataset import NO_DIGIT
-from ..training.fit import NoValidation, Trained, Trainer
 from .views import Views
+from ..training.fit import NoValidation, Trained, Trainer
+from ..training.progress import Checkpoint, Progress, WholeEpochs, give_up
 
 # %% ../../nbs/recognition/01_detector.ipynb #0e225b59
 OUTPUTS = 15  # of a cell: objectness, two offsets, two logarithms of sizes, ten logits

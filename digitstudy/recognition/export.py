@@ -26,18 +26,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..core.boxes import FRAME
-from .closeups import CROP_SIDE, Crops, Ensemble, DigitClassifier, Tiles
 from ..core.config import StudyError
-from .detector import DigitDetector
-from ..training.metrics import Predictions, score
-from ..training.progress import save_whole
-from ..reader import Reader, load_detector, load_networks
-from ..reader.calibration import Calibration
-from ..reader.find import Reading, find_numbers, log_softmax, log_odds
-from ..reader.image import load_image
 from ..core.dataset import NO_DIGIT
 from ..data.svhn import PLACES, photo_files
+from ..reader import Reader, load_detector, load_networks
+from ..reader.calibration import Calibration
+from ..reader.find import Reading, find_numbers, log_odds, log_softmax
+from ..reader.image import load_image
+from .closeups import CROP_SIDE, Crops, DigitClassifier, Ensemble, Tiles
+from .detector import DigitDetector
 from .views import held_out
+from ..training.metrics import Predictions, score
+from ..training.progress import save_whole
 
 # %% ../../nbs/recognition/03_export.ipynb #3a417c45
 def save_detector(model: DigitDetector | DigitClassifier | Ensemble, path: Path):

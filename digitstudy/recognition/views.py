@@ -16,15 +16,14 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, rescale
 from ..core.config import StudyError
+from ..core.dataset import NO_DIGIT, Example
+from ..core.random import Draws, stream
 from ..data.mnist import load_digits
-from ..core.random import Draws
+from ..data.sequences import Sequences, SequenceSpec
+from ..data.svhn import PLACES, OneByOne
 from ..synth.fonts import load_glyphs
 from ..synth.handwriting import HandwrittenNumbers, PaperSpec
 from ..synth.house_numbers import HouseSpec, RenderedNumbers
-from ..core.dataset import NO_DIGIT, Example
-from ..core.random import stream
-from ..data.sequences import SequenceSpec, Sequences
-from ..data.svhn import PLACES, OneByOne
 
 # %% ../../nbs/recognition/00_views.ipynb #4e27b8fe
 class Canvases(OneByOne):

@@ -8,6 +8,7 @@ __all__ = ['LABELS', 'COLOURS', 'spell', 'show_predictions', 'show_whole', 'over
 
 # %% ../../nbs/study/02_plots.ipynb #5e2598de
 import io
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -16,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ..core.boxes import draw_box
-from ..training.metrics import Predictions
 from ..core.dataset import NO_DIGIT
+from ..training.metrics import Predictions
 
 # %% ../../nbs/study/02_plots.ipynb #619f8756
 def spell(digits) -> str:

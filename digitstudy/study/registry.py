@@ -29,8 +29,8 @@ from digitstudy.core.config import (
     study_home,
     writable,
 )
-from .records import publish, read_record, record_folder
 from .fingerprint import Code, notebook_fingerprint
+from .records import publish, read_record, record_folder
 
 # %% ../../nbs/study/01_registry.ipynb #80fbdf1f
 def catalogue() -> dict[str, Path]:

@@ -23,8 +23,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..core.config import RENDERED, StudyError, study_home, writable
-from ..training.metrics import wilson
 from .records import Record, read_record, read_records, record_folder, score_table
+from ..training.metrics import wilson
 
 # %% ../../nbs/study/05_report.ipynb #f4d4a5c8
 @cache

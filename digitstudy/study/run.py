@@ -17,23 +17,21 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from .registry import RunFolder, fingerprint, notebook_parameters, publish_run, resolve_parameters
-from ..core.config import RENDERED, StudyError
+from ..core.config import RENDERED, StudyError, study_home
+from ..core.dataset import SPLITS, digest
 from ..data.mnist import load_digits
+from ..data.sequences import Sequences, SequenceSpec
+from ..data.svhn import HouseNumbers, Joined, load_photos
+from ..reader import MODEL
+from .plots import palette_png, show_predictions
+from .records import Record, environment, peak_memory, record_folder, write_record
+from .registry import RunFolder, fingerprint, notebook_parameters, publish_run, resolve_parameters
 from ..synth.house_numbers import load_house_numbers
+from ..training.fit import Trained, choose_device, choose_precision, predict, train, use_threads
 from ..training.losses import JointLoss
 from ..training.metrics import Predictions, score
 from ..training.models import SequenceReader, flops, parameter_count
-from .plots import palette_png, show_predictions
 from ..training.progress import save_whole
-from .records import Record, environment, peak_memory, write_record
-from ..core.dataset import SPLITS, digest
-from ..data.sequences import SequenceSpec, Sequences
-from ..data.svhn import HouseNumbers, Joined, load_photos
-from ..training.fit import Trained, predict, choose_device, choose_precision, train, use_threads
-from ..reader import MODEL
-from .records import record_folder
-from ..core.config import study_home
 
 # %% ../../nbs/study/03_run.ipynb #61bfd8a9
 class Run(RunFolder):

@@ -33,12 +33,15 @@ from itertools import product
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from ..core.config import RENDERED, StudyError, clock, load_settings, profiles, study_home
+from .kernels import WaitingKernel, forked_from, preload
+from .records import Record, read_record, read_records
 from digitstudy.study.registry import (
     RunFolder,
+    acquire_lock,
     catalogue,
     check_parameters,
     code_cells,
-    acquire_lock,
     notebook_of,
     parse_parameter,
     publish_run,
@@ -46,9 +49,6 @@ from digitstudy.study.registry import (
     resolve_parameters,
     stale_reason,
 )
-from ..core.config import RENDERED, StudyError, clock, load_settings, profiles, study_home
-from .kernels import WaitingKernel, forked_from, preload
-from .records import Record, read_record, read_records
 
 # %% ../../nbs/study/06_runner.ipynb #6a1f0c12
 @contextmanager

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ..core.config import StudyError
 from ..core.dataset import NO_DIGIT
-from ..data.svhn import PLACES
 from ..core.random import Draws, normal_table
+from ..data.svhn import PLACES
 
 # %% ../../nbs/synth/00_distribution.ipynb #5c20a47d
 GEOMETRY = ("height", "aspect", "cx", "cy", "w", "h", "slope")

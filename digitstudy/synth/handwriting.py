@@ -16,15 +16,14 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, from_corners, hull, rescale
 from ..core.config import StudyError
-from ..data.mnist import DigitBank
-from ..core.random import Draws
-from .fonts import SIDE, TALL
-from .camera import backward, enlarge, place_camera, take_picture
-from .layout import STRIP
-from .scene import GRAIN, _over, _strip_at, grain_at, on_plane, contrasting, shine
 from ..core.dataset import NO_DIGIT, Example
-from ..core.random import stream
+from ..core.random import Draws, stream
+from ..data.mnist import DigitBank
 from ..data.svhn import PLACES, OneByOne
+from .camera import backward, enlarge, place_camera, take_picture
+from .fonts import SIDE, TALL
+from .layout import STRIP
+from .scene import GRAIN, _over, _strip_at, contrasting, grain_at, on_plane, shine
 
 # %% ../../nbs/synth/06_handwriting.ipynb #c654bb49
 EDGE, SLOPE = 104, 0.022  # the grey at a stroke's edge, and cell pixels for each step of grey beside it

@@ -19,18 +19,17 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from ..data.archives import SVHN, find_archive
 from ..core.boxes import FRAME, from_corners, hull, rescale
 from ..core.config import StudyError, cache_home, writable
-from ..core.random import Draws
+from ..core.dataset import NO_DIGIT, Example, digest
+from ..core.random import Draws, below, draw, stream
+from ..data.archives import SVHN, find_archive
+from ..data.svhn import PLACES, HouseNumbers, OneByOne, load_svhn
+from .camera import backward, enlarge, place_camera, take_picture
 from .distribution import draw_numbers
 from .fonts import GLYPHS, LETTERS, TALL, GlyphBank, load_glyphs
-from .camera import backward, enlarge, place_camera, take_picture
 from .layout import STRIP, add_neighbours, lay_out, write_strips
 from .scene import HEIGHTS, draw_colors, draw_style, paint
-from ..core.dataset import NO_DIGIT, Example, digest
-from ..core.random import below, draw, stream
-from ..data.svhn import PLACES, HouseNumbers, OneByOne, load_svhn
 
 # %% ../../nbs/synth/05_house_numbers.ipynb #91b49603
 PIXELS = "2c7771294f5e64ac"  # what 64 pictures of a font of seven bars hash to: other code gives other pixels

@@ -26,11 +26,11 @@ from fastai.optimizer import OptimWrapper
 from torch import Tensor
 
 from ..core.config import StudyError
+from ..core.random import draw
 from .losses import JointLoss
 from .metrics import Predictions, score
 from .models import SequenceReader
 from .progress import Checkpoint, Progress, WholeEpochs, give_up
-from ..core.random import draw
 
 # %% ../../nbs/training/04_fit.ipynb #ccb68fb1
 def choose_device(

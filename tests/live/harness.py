@@ -31,7 +31,9 @@ def missing() -> str:
     except StudyError as problem:
         return str(problem)
     if not (HERE / "node_modules" / "playwright-core").is_dir():
-        made = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=HERE, capture_output=True, text=True)
+        made = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=HERE, capture_output=True, text=True
+        )
         if made.returncode:
             return f"npm ci failed in {HERE}: {made.stderr.strip()[:200]}"
     return ""
@@ -66,7 +68,10 @@ def film(path: Path, picture: str, moving: int, empty: int, size=(640, 480)) -> 
         for k in range(moving + empty):
             frame, turn = Image.new("RGB", size, (150, 146, 140)), 2 * math.pi * k / moving
             if k < moving:
-                frame.paste(patch, (round(middle[0] * (1 + 0.8 * math.sin(turn))), round(middle[1] * (1 + 0.8 * math.cos(turn)))))
+                frame.paste(
+                    patch,
+                    (round(middle[0] * (1 + 0.8 * math.sin(turn))), round(middle[1] * (1 + 0.8 * math.cos(turn)))),
+                )
             with io.BytesIO() as data:
                 frame.save(data, "JPEG", quality=90)
                 out.write(data.getvalue())
@@ -75,7 +80,13 @@ def film(path: Path, picture: str, moving: int, empty: int, size=(640, 480)) -> 
 
 def play(scenario: str, address: str, prefix=(), timeout=3600, **told) -> dict:
     """What a browser saw of a scenario of scenarios.mjs at the page."""
-    command = [*prefix, "node", str(HERE / "scenarios.mjs"), scenario, json.dumps(told | {"address": address, "browser": browser()})]
+    command = [
+        *prefix,
+        "node",
+        str(HERE / "scenarios.mjs"),
+        scenario,
+        json.dumps(told | {"address": address, "browser": browser()}),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

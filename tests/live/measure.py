@@ -37,7 +37,9 @@ def main():
         "what": "the live page before a camera: the browser on one core, without a GPU",
         "frames_per_second": {"median": median(seen["paces"]), "lowest": min(seen["paces"]), "seconds": SECONDS},
         "share_of_the_core": round(share, 3),  # the rest went to what else ran on the machine
-        "processor_milliseconds_per_frame": round(1000 * seen["processor"] / frames, 1),  # of all the browser's processes
+        "processor_milliseconds_per_frame": round(
+            1000 * seen["processor"] / frames, 1
+        ),  # of all the browser's processes
         "right": sum(said == labels[PICTURE] for said in seen["said"]) / len(seen["said"]),
         "film": {"picture": f"tests/pictures/{PICTURE}", "size": SIZE, "frames_per_second": 30},
         "bytes_loaded": seen["bytes"],
