@@ -129,6 +129,7 @@ def show_sequences(
     "Some examples of `data` with their digits and boxes."
     import matplotlib.pyplot as plt
 
+    from digitstudy.core.boxes import draw_box
 
     index = range(min(6, len(data))) if index is None else index
     rows = -(-len(index) // columns)
