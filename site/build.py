@@ -1,8 +1,11 @@
 """Build the site from notebooks, reports and pages: `python site/build.py`.
 
-Module notebooks go through nbdev, which knows what is exported, documented or hidden; `convert.py` puts that in MyST's words. The prose of
-`site/pages` takes its numbers from the committed records (`evidence.py`). Sphinx renders both with the outputs that the notebooks hold, and
-`check.py` looks at the result. No notebook is executed. If nothing has changed, nothing is done; else pages are written to `site/_pages`
+Module notebooks go through nbdev, which knows what is exported, documented or hidden; `convert.py` puts that in
+MyST's words. The prose of
+`site/pages` takes its numbers from the committed records (`evidence.py`). Sphinx renders both with the outputs that
+the notebooks hold, and
+`check.py` looks at the result. No notebook is executed. If nothing has changed, nothing is done; else pages are
+written to `site/_pages`
 only where they change, so that Sphinx renders only those again.
 """
 
@@ -39,9 +42,10 @@ def state(root: Path) -> str:
 
 
 def add_live_page(folder: Path) -> bool:
-    "Write the live page; whether it is complete. Its runtime is brought by npm once, and where it cannot be had the page itself says so."
-    from digitstudy.core.config import StudyError
+    """Write the live page; whether it is complete. Its runtime is brought by npm once, and where it cannot be had the
+    page itself says so."""
     from digitstudy.app.webpage import runtime, write_page
+    from digitstudy.core.config import StudyError
 
     try:
         files = runtime()

@@ -1,4 +1,4 @@
-"""What must hold of the built site: it asks nothing of other hosts, every link leads somewhere, every picture has words."""
+"""What must hold of the built site: it asks nothing of other hosts, links lead somewhere, pictures have words."""
 
 from functools import cached_property
 from html.parser import HTMLParser

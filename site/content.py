@@ -128,7 +128,8 @@ class Site:
         front, modules = self.root / "nbs/index.ipynb", sorted(self.root.glob("nbs/[0-9][0-9]_*.ipynb"))
         if not front.is_file() or not modules:
             raise Missing(
-                f"There is no front page or no module notebook nbs/NN_name.ipynb in {self.root}: name a checkout of digitstudy with --root."
+                f"There is no front page or no module notebook in {self.root}: "
+                "name a checkout of digitstudy with --root."
             )
         written = sorted(path for path in self.root.glob("site/pages/**/*.md") if path.stem != "front")
         explorer = self.root / "nbs/explorer.ipynb"
@@ -140,7 +141,7 @@ class Site:
             *self.reports(),
             *(Page(f"modules/{path.stem[3:]}", path, path) for path in modules),
             *self.benchmarks(),
-            *(Page(f"project/{path.stem.lower()}", path, path) for path in sorted(self.root.glob("C*.md"))),  # changelog, contributing
+            *(Page(f"project/{path.stem.lower()}", path, path) for path in sorted(self.root.glob("C*.md"))),
         ]  # fmt: skip
 
     def contents(self, names: tuple[str, ...], caption: str = "") -> str:

@@ -1,4 +1,5 @@
-"""From a notebook as nbdev knows it to cells that MyST understands: documentation, folded code, tidy outputs, links between pages."""
+"""From a notebook as nbdev knows it to cells that MyST understands: documentation, folded code, tidy outputs, links
+between pages."""
 
 import ast
 import functools
@@ -41,7 +42,8 @@ def exported_module(nb, path: Path):
 
 
 def documentation(call: str, module, level: int) -> tuple[str, str, str]:
-    "Of a cell `show_doc(name)`: the name, the target of its documentation, and that: a heading, the signature, the docstring."
+    """Of a cell `show_doc(name)`: the name, the target of its documentation, and that: a heading, the signature, the
+    docstring."""
     name = ast.unparse(ast.parse(call).body[0].value.args[0])
     try:
         symbol = eval(name, vars(module))
@@ -82,7 +84,8 @@ def drawn_by(name: str) -> str:
 
 
 def alternative(cell, prose: str) -> str:
-    "For who cannot see a picture: its `fig-alt`; or what draws it, and the first sentence of the paragraph or heading before it."
+    """For who cannot see a picture: its `fig-alt`; or what draws it, and the first sentence of the paragraph or heading
+    before it."""
     if told := cell.directives_.get("fig-alt"):
         return told
     drawn = "".join(drawn_by(name) for name in dict.fromkeys(re.findall(r"\bshow_\w+", cell.source)))
@@ -94,7 +97,8 @@ def alternative(cell, prose: str) -> str:
 
 
 def code_cell(old, prose: str):
-    "A code cell without widgets, which need scripts from elsewhere, and with what was left last of lines that were rewritten."
+    """A code cell without widgets, which need scripts from elsewhere, and with what was left last of lines that were
+    rewritten."""
     kept = ("cell_type", "source", "metadata", "outputs", "execution_count")
     cell = nbformat.from_dict(json.loads(json.dumps({k: old[k] for k in kept if k in old})))
     cell.metadata.tags = sorted({*cell.metadata.get("tags", []), *tags(old.directives_)})
@@ -127,7 +131,8 @@ def with_prose_of(nb, source: Path):
 
 
 def notebook_cells(path: Path, source: Path) -> tuple[list, dict[str, str]]:
-    "The cells to show of a notebook, and the targets of the names that it documents. Code follows its documentation, folded."
+    """The cells to show of a notebook, and the targets of the names that it documents. Code follows its documentation,
+    folded."""
     nb = with_prose_of(nbformat.read(path, 4), source)
     module = exported_module(nb, path)
     processor = NBProcessor(
@@ -163,7 +168,8 @@ def download(text: str, path: str) -> str:
 
 
 class Links:
-    "Links between files of the repository become links between pages, and names of the package links to their documentation."
+    """Links between files of the repository become links between pages, and names of the package links to their
+    documentation."""
 
     def __init__(self, root: Path, folder, pages: list):
         self.root, self.folder, self.names = root, folder, {}  # names: (page, name) or name -> target

@@ -10,23 +10,22 @@ import pandas as pd
 from convert import Missing
 from typer.main import get_command
 
-from digitstudy.study.runner import MARGIN, UNMEASURED, Job, evidence, requirements
-from digitstudy.study.registry import catalogue, parameters_of
 from digitstudy.app.cli import app
 from digitstudy.core.config import Settings, load_settings, profiles
-from digitstudy.training.metrics import wilson
-from digitstudy.study.records import read_records
+from digitstudy.study.records import Record, read_records
+from digitstudy.study.registry import catalogue, parameters_of
 from digitstudy.study.report import METRICS, TARGETS, data_of, published, summarise, verdicts
+from digitstudy.study.runner import MARGIN, UNMEASURED, Job, evidence, requirements
+from digitstudy.training.metrics import wilson
 
-PROFILES = ("laptop", "night", "hour", "full", "smoke")  # the first that has evidence is shown
-LONGEST = ("night", "full", "hour", "laptop", "smoke")  # of the readers: the longest training there is
+PROFILES = ("laptop", "hour", "full", "smoke")  # the first that has evidence is shown
+WAYS = {  # what the diary does not say of its experiments: name -> parameters, at its own size
+    "constant": {"schedule": "constant", "learning_rate": 0.002, "box_gain": 1.0},
+    "constant-30": {"schedule": "constant", "learning_rate": 0.002, "box_gain": 30.0},
+    "one-cycle": {"schedule": "one-cycle", "learning_rate": 0.004, "box_gain": 30.0},
+}
 READ, PLACED = "sequence_accuracy", "localization_error"
 LOWEST, HIGHEST = 0.1, 20_000  # px², ends of the logarithmic scale of a box's error
-
-
-def reading_order(experiment: str) -> tuple[str, ...]:
-    "The profiles in which an experiment's evidence is looked for."
-    return LONGEST if experiment.startswith("reader") else PROFILES
 
 
 def count(n: int, what: str) -> str:
@@ -42,25 +41,34 @@ def as_text(metric: str, value: float) -> str:
     return f"{value:.3f}" if metric != PLACED else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
+def follows(run: Record, values: dict) -> bool:
+    "Whether a run had these parameters, as far as its experiment has them at all."
+    return all(run.parameters.get(name, value) == value for name, value in values.items())
+
+
 class Evidence:
     """The records of the checkout `root`.
 
-    A name may be followed by a variant, as in `weighted_loss:box_gain=1.0`, or by another profile, as in `variable_length@hour`.
+    A name may be followed by a variant, as in `weighted_loss:loc_weight=10.0`,
+    or by one of WAYS, as in `weighted_loss@constant`.
     """
 
     def __init__(self, root: Path):
         self.root, self.records, self.profile = root, {}, {}
         every = {profile: read_records(root / "reports", profile, variants=True) for profile in PROFILES}
         for experiment in catalogue():
-            found = ((p, [r for r in every[p] if r.experiment == experiment]) for p in reading_order(experiment))
-            self.profile[experiment], runs = next(
-                ((p, runs) for p, runs in found if any(not r.variant for r in runs)), ("", [])
-            )
-            for run in runs:
+            of = {profile: [run for run in runs if run.experiment == experiment] for profile, runs in every.items()}
+            shown = (profile for profile, runs in of.items() if any(not run.variant for run in runs))
+            self.profile[experiment] = next(shown, "")
+            for run in of.get(self.profile[experiment], []):
                 self.records.setdefault(experiment + (f":{run.variant}" if run.variant else ""), []).append(run)
-            for profile in PROFILES:
-                if others := [r for r in every[profile] if r.experiment == experiment and not r.variant]:
-                    self.records[f"{experiment}@{profile}"] = others
+            for way, values in WAYS.items():
+                others = [
+                    run for run in of["hour"] if run.parameters["train_examples"] == 165_000 and follows(run, values)
+                ]
+                if others:
+                    self.records[f"{experiment}@{way}"], self.profile[f"{experiment}@{way}"] = others, "hour"
+        self.shipped = json.loads((root / "reports/benchmarks/shipped/record.json").read_text())["scores"]
         self.card = json.loads((root / "digitstudy/reader/reader.json").read_text())
         cluster = root / "reports/benchmarks/cluster/record.json"  # what tests/test_cluster.py has measured so far
         self.cluster = json.loads(cluster.read_text()) if cluster.is_file() else {}
@@ -88,6 +96,10 @@ class Evidence:
         "Mean ± standard deviation over seeds."
         return summarise(self.of(name, metric, split), 0, share=metric != PLACED)
 
+    def each(self, name: str, metric: str = READ, split: str = "test") -> str:
+        "Seed by seed."
+        return ", ".join(as_text(metric, value) for value in self.of(name, metric, split))
+
     def between(self, name: str, metric: str = READ, split: str = "test") -> str:
         "The 95 % interval that the number of images leaves."
         return "{:.3f} to {:.3f}".format(*wilson(self.value(name, metric, split), self.images(name, split)))
@@ -110,23 +122,28 @@ class Evidence:
         return count(len(self.records[name]), "seed")
 
     def finding(self, experiment: str, holds: bool, title: str = "") -> str:
-        "A heading: the title of the experiment's notebook, or `title`. It is an error if the records do not bear it out."
+        """A heading: the title of the experiment's notebook, or `title`. It is an error if the records do not bear it
+        out."""
         notebook = catalogue()[experiment]
         title = title or json.loads(notebook.read_text())["cells"][0]["source"][0].removeprefix("# ").strip()
         if not holds:
             raise Missing(
-                f"“{title}”, says the story of {experiment}, but its records no longer do: look at them, and change the title."
+                f"“{title}”, says the story of {experiment}, but its records no longer do: "
+                "look at them, and change the title."
             )
         return f"(story-{experiment})=\n## {notebook.stem[:2]} · {title}"
 
     def provenance(self, experiment: str) -> str:
         "What stands behind an experiment's numbers, and where to look further."
-        runs = self.records[experiment]
+        runs, plain = self.records[experiment], experiment.partition("@")[0]
         data = ", ".join(sorted({data_of(run) for run in runs}))
-        where = f", on {data}" if experiment in set(published().experiment) else ""
-        said = verdicts(self.runs(self.profile[experiment]), experiment)
-        claims = "".join(f"\n- {row['2017 says']}: **{row['verdict']}**" for row in said.to_dict("records"))
-        notebook = f"nbs/experiments/{catalogue()[experiment].name}"
+        where = f", on {data}" if plain in set(published().experiment) else ""
+        claims = ""
+        if plain == experiment:
+            found = verdicts(self.runs(self.profile[experiment]), experiment)
+            claims = "".join(f"\n- {row['2017 says']}: **{row['verdict']}**" for row in found.to_dict("records"))
+        path = catalogue()[plain]
+        notebook = path.relative_to(path.parents[3]).as_posix()
         return (
             f":::{{container}} evidence\nProfile `{self.profile[experiment]}`, {self.seeds(experiment)}{where}. "
             f"[Executed notebook](../../{notebook}) · [its source](source:{notebook})"
@@ -148,7 +165,8 @@ class Evidence:
         names = {"ours": experiment} | {label.replace("_", " "): name for label, name in beside.items()}
         panels = []
         for metric in (READ, PLACED):
-            old = published().query("experiment == @experiment and metric == @metric and split == 'test'").value
+            numbers = published().query("metric == @metric and split == 'test'").set_index("experiment").value
+            old = numbers[numbers.index == experiment.partition("@")[0]]
             rows = [("2017", "old", list(old))] if len(old) else []
             for label, name in names.items():
                 if all(metric in run.scores["test"] for run in self.records[name]):
@@ -163,14 +181,19 @@ class Evidence:
         rows = [(label, "ours", [run.scores[split][READ] for run in runs]) for split, label in splits.items()]
         return figure([(READ, rows)]) + "\n\n" + self.provenance(experiment)
 
-    def figure_of_targets(self, experiment: str) -> str:
-        "What a reader reads of each kind of picture, between the best of 2017 and what it must reach."
+    def figure_of_targets(self) -> str:
+        "What the shipped reader reads of each kind of picture, between the best of 2017 and what it must reach."
         rows = []
         for target in (t for t in TARGETS if t.measure == READ):
-            rows.append((target.on, "ours", list(self.of(experiment, READ, target.split))))
+            rows.append((target.on, "ours", [self.shipped[target.split][READ]]))
             rows += [("2017", "old", [target.diary])] if target.diary else []
             rows.append(("target", "other", [target.value]))
-        return figure([(READ, rows)]) + "\n\n" + self.provenance(experiment)
+        return figure([(READ, rows)])
+
+    def read_by_shipped(self, split: str, metric: str = READ) -> str:
+        "What the shipped reader reads of test pictures, with its interval over pictures."
+        value, images = self.shipped[split][metric], self.shipped[split]["images"]
+        return "{:.3f} ({:.3f} to {:.3f})".format(value, *wilson(value, images))
 
     def table(self, path: str, *columns: str) -> str:
         "A committed table, or some of its columns."
@@ -183,7 +206,8 @@ class Evidence:
     def hours(self, name: str) -> str:
         "How long the first run trained, and on what."
         cost, made = self.records[name][0].cost, self.records[name][0].environment
-        return f"{cost['seconds_training'] / 3600:.1f} hours on {made['device']} ({made['processor']}, {made['cores']} cores)"
+        machine = f"{made['device']} ({made['processor']}, {made['cores']} cores)"
+        return f"{cost['seconds_training'] / 3600:.1f} hours on {machine}"
 
     def spread(self) -> float:
         "The largest difference in what two seeds of one experiment read, on canvases, test."
@@ -279,7 +303,8 @@ def place(metric: str, value: float) -> float:
 
 
 def figure(panels: list[tuple[str, list[tuple[str, str, list[float]]]]]) -> str:
-    "Panels of rows of dots, in HTML: text that wraps and colours that follow the page. A row is a label, a kind and its values."
+    """Panels of rows of dots, in HTML: text that wraps and colours that follow the page. A row is a label, a kind and
+    its values."""
     drawn, told = [], []
     for metric, rows in panels:
         title = METRICS[metric] + (", test" if metric == READ else ", test (log)")
@@ -288,7 +313,8 @@ def figure(panels: list[tuple[str, list[tuple[str, str, list[float]]]]]) -> str:
             mean = as_text(metric, sum(values) / len(values))
             dots = "".join(f'<i style="left:{place(metric, value)}%"></i>' for value in values)
             lines.append(
-                f'<div class="row {kind}"><span>{escape(label)}</span><span class="track">{dots}</span><b>{mean}</b></div>'
+                f'<div class="row {kind}"><span>{escape(label)}</span>'
+                f'<span class="track">{dots}</span><b>{mean}</b></div>'
             )
         drawn.append(f'<div class="panel"><p>{escape(title)}</p>{"".join(lines)}</div>')
         told.append(f"{title}: " + ", ".join(f"{label} {as_text(metric, sum(v) / len(v))}" for label, _, v in rows))

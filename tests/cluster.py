@@ -1,4 +1,5 @@
-"""A real SLURM on this one machine: munge, a controller and two nodes of a core each, in one folder and two links in /etc/slurm.
+"""A real SLURM on this one machine: munge, a controller and two nodes of a core each, in one folder and two links in
+/etc/slurm.
 
 python tests/cluster.py up FOLDER      starts it; sbatch, squeue and `digitstudy study --on slurm` then use it
 python tests/cluster.py down FOLDER    ends it with every job, and removes folder and links
@@ -144,7 +145,8 @@ ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
 MinJobAge=86400
-NodeName={",".join(NODES)} NodeHostname={host} NodeAddr=127.0.0.1 Port={",".join(map(str, nodes))} CPUs=1 RealMemory=16000 Gres=gpu:1
+NodeName={",".join(NODES)} NodeHostname={host} NodeAddr=127.0.0.1 Port={",".join(map(str, nodes))} \
+  CPUs=1 RealMemory=16000 Gres=gpu:1
 PartitionName=main Nodes={",".join(NODES)} Default=YES MaxTime=1-0
 PartitionName=accelerated Nodes={",".join(NODES)} MaxTime=1-0
 """)
@@ -187,7 +189,8 @@ PartitionName=accelerated Nodes={",".join(NODES)} MaxTime=1-0
         return environment_of(process).get("SLURM_CONF") == str(self.config)
 
     def processes(self, program: str = "") -> set[int]:
-        """A daemon with all that it has started, the jobs of a node among them; without a name, everything of the cluster."""
+        """A daemon with all that it has started, the jobs of a node among them; without a name, everything of the
+        cluster."""
         children: dict[int, list[int]] = {}
         for number in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()):
             if parent := parent_of(number):

@@ -1,4 +1,5 @@
-"""Make tests/pictures: renderings that hold the reader to its accuracy, from digits and fonts that it was never trained on.
+"""Make tests/pictures: renderings that hold the reader to its accuracy, from digits and fonts that it was never
+trained on.
 
 Run by hand, `python tests/make_pictures.py`, when a recipe changes; tests use what is committed.
 """
@@ -10,14 +11,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from digitstudy.app.webpage import PAGE
 from digitstudy.core.boxes import FRAME, rescale
+from digitstudy.core.dataset import NO_DIGIT
 from digitstudy.data.mnist import load_digits
+from digitstudy.data.sequences import Sequences, SequenceSpec
 from digitstudy.synth.fonts import load_glyphs
 from digitstudy.synth.handwriting import HandwrittenNumbers, PaperSpec
 from digitstudy.synth.house_numbers import HouseSpec, RenderedNumbers
-from digitstudy.core.dataset import NO_DIGIT
-from digitstudy.data.sequences import SequenceSpec, Sequences
-from digitstudy.app.webpage import PAGE
 
 FOLDER, EACH, SEED = Path(__file__).with_name("pictures"), 60, 2026
 

@@ -1,4 +1,5 @@
-"""Runs notebooks, each in a fork of this process, which has loaded torch and fastai: a path a line comes in, a line of JSON goes out."""
+"""Runs notebooks, each in a fork of this process, which has loaded torch and fastai: a path a line comes in, a line of
+JSON goes out."""
 
 import json
 import multiprocessing
@@ -15,7 +16,7 @@ from digitstudy.study.kernels import preload
 
 
 def run(path, out, log):
-    """Execute the notebook as `nbdev-test` does; its flaw, if it has one, goes into `out`, what it prints into `log`."""
+    """Execute the notebook as `nbdev-test` does: whether it passed goes into `out`, what it prints into `log`."""
     from nbdev.test import test_nb
 
     with open(log, "w") as file:

@@ -1,4 +1,5 @@
-"""Run nbs/index.ipynb and make README.md of it; with --check, only say whether both are what the committed records make them."""
+"""Run nbs/index.ipynb and make README.md of it; with --check, only say whether both are what the committed records make
+them."""
 
 import base64
 import os
@@ -36,7 +37,8 @@ def picture(notebook: Path) -> bytes:
 
 
 def readme(notebook: Path) -> str:
-    """The front page as Markdown: prose, shell lines, the picture as a file, and the Markdown that its code cells have put out."""
+    """The front page as Markdown: prose, shell lines, the picture as a file, and the Markdown that its code cells have
+    put out."""
     parts = []
     for cell in nbformat.read(notebook, as_version=4).cells:
         if cell.cell_type == "markdown":

@@ -1,7 +1,9 @@
-"""The study on a real SLURM: a controller and two nodes, set up here by `cluster.py`, jobs sent by `digitstudy study --on`.
+"""The study on a real SLURM: a controller and two nodes, set up here by `cluster.py`, jobs
+sent by `digitstudy study --on`.
 
-DIGITSTUDY_CLUSTER=FOLDER runs the whole set: every experiment with two seeds, nodes and controllers that die, a disk that
-fills up, twenty kills. Its reports stay in FOLDER, and what it measured goes into reports/benchmarks/cluster/record.json.
+DIGITSTUDY_CLUSTER=FOLDER runs the whole set: every experiment with two seeds, nodes and controllers that die,
+a disk that fills up, twenty kills. Its reports stay in FOLDER, and what it measured goes into
+reports/benchmarks/cluster/record.json.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
-"""The explorer in JupyterLab, in a real browser: its widgets answer, its camera works, and nothing is fetched from elsewhere."""
+"""The explorer in JupyterLab, in a real browser: its widgets answer, its camera works, and nothing is fetched from
+elsewhere."""
 
 import csv
 import json

@@ -1,4 +1,5 @@
-"""The live page in a real browser: its answers are Python's, before the camera, for photos and for drawings, and it says what is wrong."""
+"""The live page in a browser: its answers are Python's, before the camera, for photos and for drawings, and it says
+what is wrong."""
 
 import base64
 import csv
@@ -16,9 +17,9 @@ from conftest import COMMAND, ENVIRONMENT, ROOT, WATCHDOG, digitstudy, sentence
 from live.harness import PICTURES, film, missing, page, play, served
 from PIL import Image
 
+from digitstudy.app.webpage import PAGE, gallery
 from digitstudy.reader import Reader
 from digitstudy.reader.image import load_image
-from digitstudy.app.webpage import PAGE, gallery
 
 LABELS = {row["file"]: row for row in csv.DictReader((PICTURES / "labels.csv").open())}
 NUMBER = "paper-24.jpg"  # what is held before the camera
@@ -113,7 +114,8 @@ def test_the_browser_answers_what_python_does(folder, address):
                 [there["confidence"], *there["digitConfidence"]], [here.confidence, *here.digit_confidence], strict=True
             )
             off.append(max(abs(a - b) for a, b in sure))
-    # Where a look's edge falls between two pixels, the last bit of a float decides: in Python too, such an answer is not firmer than this.
+    # Where a look's edge falls between two pixels, the last bit of a float decides: in Python too, such an answer is
+    # not firmer than this.
     assert max(off) < 0.05 and np.mean(np.array(off) < 0.01) > 0.97, sorted(off)[-6:]
 
 

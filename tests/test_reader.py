@@ -1,4 +1,5 @@
-"""The reader as people use it: `digitstudy read` on renderings it was never trained on, and on everything that is no good picture."""
+"""The reader as people use it: `digitstudy read` on renderings it was never trained on, and on everything that is no
+good picture."""
 
 import csv
 import hashlib

@@ -108,7 +108,10 @@ def test_a_page_cannot_say_what_the_records_contradict(monkeypatch, tmp_path):
 
 def test_faults_of_a_built_page_are_found(tmp_path):
     (tmp_path / "b.html").write_text('<p id="here"></p>')
-    good = '<a href="b.html#here"></a><a href="https://example.org/"></a><img src="b.html" alt="words"><link rel="canonical" href="https://example.org/">'
+    good = (
+        '<a href="b.html#here"></a><a href="https://example.org/"></a><img src="b.html" alt="words">'
+        '<link rel="canonical" href="https://example.org/">'
+    )
     (tmp_path / "a.html").write_text(good)
     assert Built(tmp_path).faults() == []
     for bad, says in (

@@ -151,7 +151,8 @@ def test_one_failure_does_not_stop_the_others(tmp_path):
 
 
 def test_same_seed_same_data_and_close_results(few, tmp_path):
-    """Data to the bit; training is promised to repeat statistically only, but on one machine and thread it comes very near."""
+    """Data to the bit; training is promised to repeat statistically only, but on one machine and thread it comes very
+    near."""
     assert digitstudy("run", "sequence_strip", "--output", tmp_path).returncode == 0
     first, second = (
         json.loads((place / "smoke" / "records" / "sequence_strip" / "seed-0" / "record.json").read_text())

@@ -13,8 +13,8 @@ import pytest
 from conftest import ENVIRONMENT, WATCHDOG
 from PIL import Image
 
-from digitstudy.data.archives import read_archive, write_archive
 from digitstudy.core.config import StudyError
+from digitstudy.data.archives import read_archive, write_archive
 from digitstudy.data.digitstruct import Unfamiliar, random_annotations, read_bulk, read_mat, write_mat
 from digitstudy.data.svhn import cached, load_svhn
 
@@ -162,14 +162,16 @@ def test_a_changed_archive_is_cached_or_refused(mat, home):
 
 
 def test_a_killed_caching_goes_on(mat, home):
-    """Killed at any moment: what is there afterwards is never taken for whole, and the next run ends with the same arrays."""
+    """Killed at any moment: what is there afterwards is never taken for whole, and the next run ends with the same
+    arrays."""
     members = [
         *((f"train/{k + 1}.png", png(k)) for k in range(12)),
         *((f"train/{k + 100}.png", png(k % 5)) for k in range(1200)),
         ("train/digitStruct.mat", mat),
     ]
     path = write_archive(members, home / "train.tar.gz")
-    code = "import sys; from digitstudy.data.svhn import cached; print('go', flush=True); cached(sys.argv[1], progress=False)"
+    code = "import sys; from digitstudy.data.svhn import cached; print('go', flush=True); "
+    code += "cached(sys.argv[1], progress=False)"
     noted, before = (
         lambda: sum(len(j.read_text().splitlines()) for j in (home / "cache" / "svhn").glob("*.partial/journal.jsonl")),
         0,

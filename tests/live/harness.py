@@ -1,4 +1,5 @@
-"""What the live page's tests and its measurement share: the page as files, a film for the camera, and a browser to play a scenario in."""
+"""What the live page's tests and its measurement share: the page as files, a film for the camera, and a browser to play
+a scenario in."""
 
 import io
 import json
@@ -11,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from digitstudy.core.config import StudyError
 from digitstudy.app.webpage import open_server, runtime, write_page
+from digitstudy.core.config import StudyError
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "pictures"
@@ -61,7 +62,8 @@ def page(folder: Path) -> Path:
 
 
 def film(path: Path, picture: str, moving: int, empty: int, size=(640, 480)) -> Path:
-    """A film of a picture that goes round over grey for `moving` frames and is away for `empty`, as Chromium takes it for a camera."""
+    """A film of a picture that goes round over grey for `moving` frames and is away for `empty`, as Chromium takes it
+    for a camera."""
     patch = Image.open(PICTURES / picture).convert("RGB")
     middle = [(whole - part) / 2 for whole, part in zip(size, patch.size, strict=True)]
     with open(path, "wb") as out:

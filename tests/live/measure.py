@@ -1,6 +1,7 @@
 """Measure the live page and keep the record: `python tests/live/measure.py` writes reports/benchmarks/live/record.json.
 
-The whole browser is held to one core, in which it also decodes the film that stands for the camera, and draws the page without a GPU.
+The whole browser is held to one core, in which it also decodes the film that stands for the camera, and draws the
+page without a GPU.
 """
 
 import csv
@@ -16,10 +17,10 @@ from statistics import mean, median
 import torch
 from harness import PICTURES, film, missing, page, play, served
 
+from digitstudy.app.webpage import ONNXRUNTIME_WEB
 from digitstudy.core.config import study_home
 from digitstudy.reader import CARD, read_card
 from digitstudy.study.records import environment
-from digitstudy.app.webpage import ONNXRUNTIME_WEB
 
 PICTURE, SIZE, SECONDS = "paper-24.jpg", (640, 480), 30
 
