@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import nbformat
 from convert import Links, Missing, markdown, notebook_cells
-from evidence import PROFILES, Evidence, reading_order
+from evidence import PROFILES, Evidence
 
 UNDER = {
     "story": "study/",
@@ -31,6 +31,7 @@ GROUPS = {
     "Reference": ("reference",),
     "The project": ("project/",),
 }
+WINGS = ("core", "data", "synth", "training", "reader", "recognition", "study", "app")  # as nbs/architecture.ipynb
 NOT_YET = "Not executed yet: this is the notebook alone."
 PYTHON = {
     "kernelspec": {"name": "python3", "display_name": "python3", "language": "python"},
@@ -74,12 +75,14 @@ class Folder:
 class Site:
     "The pages of the checkout `root`."
 
+    wings = WINGS
+
     def __init__(self, root: Path):
         self.root, self.evidence = root, Evidence(root)
 
     def executed(self, experiment: str) -> tuple[Path, str] | None:
         "The executed notebook of an experiment and a note on it, from the first profile and seed that has one."
-        for profile in reading_order(experiment):
+        for profile in PROFILES:
             runs = (self.root / "reports" / profile / "records" / experiment).glob("seed-*/notebook.ipynb")
             runs = [
                 path for path in runs if path.parent.name.removeprefix("seed-").isdigit()
@@ -125,22 +128,24 @@ class Site:
     @cached_property
     def pages(self) -> list[Page]:
         "All of them, the front page first."
-        front, modules = self.root / "nbs/index.ipynb", sorted(self.root.glob("nbs/[0-9][0-9]_*.ipynb"))
+        front = self.root / "nbs/index.ipynb"
+        modules = [path for wing in WINGS for path in sorted((self.root / "nbs" / wing).glob("[0-9][0-9]_*.ipynb"))]
         if not front.is_file() or not modules:
             raise Missing(
                 f"There is no front page or no module notebook in {self.root}: "
                 "name a checkout of digitstudy with --root."
             )
         written = sorted(path for path in self.root.glob("site/pages/**/*.md") if path.stem != "front")
-        explorer = self.root / "nbs/explorer.ipynb"
+        explorer, architecture = (self.root / f"nbs/{name}.ipynb" for name in ("explorer", "architecture"))
         return [
             Page("index", front, front),
             Page("howto/explore", explorer, explorer),
             *(Page(str(path.relative_to(self.root / "site/pages").with_suffix("")), path, path) for path in written),
             *self.experiments(),
             *self.reports(),
-            *(Page(f"modules/{path.stem[3:]}", path, path) for path in modules),
+            *(Page(f"modules/{path.parent.name}/{path.stem[3:]}", path, path) for path in modules),
             *self.benchmarks(),
+            Page("project/architecture", architecture, architecture),
             *(Page(f"project/{path.stem.lower()}", path, path) for path in sorted(self.root.glob("C*.md"))),
         ]  # fmt: skip
 

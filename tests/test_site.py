@@ -24,7 +24,7 @@ PAGES = (
     "report/laptop",
     "study/weighted_loss",
     "study/reader",
-    "modules/metrics",
+    "modules/training/metrics",
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.config import StudyError, profiles, study_home
+from ..core.config import profiles, study_home
 from ..reader import CARD, MODEL
 from .fingerprint import Code, notebook_fingerprint
 from .records import Record, read_records, record_folder, revision
