@@ -174,10 +174,10 @@ def lines_to(
     source: str,  # of a program
     given: set[str],  # names that have their values before it starts
 ) -> list[ast.stmt]:
-    "The statements that the value of `name` follows from, and all imports."
+    "The statements that the value of `name` follows from, and all imports and definitions."
     wanted, kept = {name}, []
     for line in reversed(ast.parse(source).body):
-        if isinstance(line, ast.Import | ast.ImportFrom):
+        if isinstance(line, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
             kept.append(line)
         elif _changes(line) & wanted:
             wanted |= {n.id for n in ast.walk(line) if isinstance(n, ast.Name)} - given
@@ -195,7 +195,7 @@ def network_of(
         | ({"source": "rendered"} if "source" in record.parameters else {})
     )
     program = "\n".join(
-        source for source, tags in code_cells(notebook_of(record.experiment)) if "parameters" not in tags
+        source for source, tags in code_cells(notebook_of(record.experiment)) if not {"parameters", "proof"} & set(tags)
     )
     for name in ("model", "data"):
         exec(
@@ -321,7 +321,7 @@ class Model:
     ) -> Predictions:
         "What it says of a data set, beside the truth."
         return (
-            self.read.answers(data, first)
+            self.read.predict(data, first)
             if isinstance(self.read, FrameReader)
             else read_data(self.read, data, first, progress)
         )

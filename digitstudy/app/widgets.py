@@ -260,7 +260,7 @@ class ErrorExplorer(w.VBox):
             )
             data = _data(kind, "test", **knobs, **shape.get(kind, {}))
             with self.progress:
-                answers = model.answers(data, self.first.value, "reading")
+                answers = model.predict(data, self.first.value, "reading")
             right, n = answers.right.sum().item(), len(answers.digits)
             if right == n:
                 return self.errors.tell(f"All {n} are right: choose more examples, or other data.")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..core.config import profiles, study_home
 from ..reader import CARD, MODEL
-from .fingerprint import Code, notebook_fingerprint
+from .fingerprint import NOTEBOOK, Code, notebook_fingerprint
 from .records import Record, read_records, record_folder, revision
 from .registry import catalogue, notebook_source, parameters_of, resolve_parameters, stale_reason
 
@@ -82,7 +82,8 @@ def measured(name: str, reads: bool = False) -> dict[str, str]:  # wing.module.n
     "The definitions that the benchmark `name` measures; with the whole reader, if it reads."
     code = Code()
     found = notebook_fingerprint(notebook_source(_benchmark(name)), code)["definitions"]
-    return found | (code.reached({("reader", "Reader")}) if reads else {})
+    found |= code.reached({("reader", "Reader")}) if reads else {}
+    return {definition: hash for definition, hash in found.items() if not definition.startswith(NOTEBOOK)}
 
 
 def write_benchmark(
