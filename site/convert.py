@@ -77,7 +77,7 @@ def tags(directives: dict[str, str]) -> set[str]:
 @functools.cache
 def drawn_by(name: str) -> str:
     "What a function of the package that draws says of itself, in its first sentence."
-    for module in ("pictures", "sequences", "report", "explore"):
+    for module in ("study.plots", "data.sequences", "study.report", "app.explore"):
         if drawing := getattr(importlib.import_module(f"digitstudy.{module}"), name, None):
             return drawing.__doc__.split(". ")[0].rstrip(".") + ". "
     return ""

@@ -11,6 +11,7 @@ __all__ = ['METRICS', 'BESIDE', 'DATASETS', 'JUDGED_FROM', 'READ', 'PLACED', 'HO
            'show_overfitting', 'swept', 'sweeps', 'sweep_table', 'show_sweep']
 
 # %% ../../nbs/study/05_report.ipynb #08077057
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ..core.config import RENDERED, StudyError, study_home, writable
+from .plots import palette_png
 from .records import Record, read_record, read_records, record_folder, score_table
 from ..training.metrics import wilson
 
@@ -562,7 +564,9 @@ def write_figure(
         raise StudyError(f"{path.parent} cannot be written: free some space, or mend its permissions.")
     with plt.rc_context({"svg.hashsalt": path.name}):
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    figure.savefig(path.with_suffix(".png"), dpi=100)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=100, format="png")
+    path.with_suffix(".png").write_bytes(palette_png(picture.getvalue()))
     return figure
 
 # %% ../../nbs/study/05_report.ipynb #3eb78632
