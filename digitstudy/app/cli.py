@@ -33,7 +33,10 @@ Minutes = Annotated[
 On = Annotated[
     str,
     typer.Option(
-        help="where to run: a name in workflow/profiles, such as slurm, or a folder with such a config.yaml; this machine, if not given"
+        help=(
+            "where to run: a name in workflow/profiles, such as slurm, or a folder with such a config.yaml; this"
+            " machine, if not given"
+        )
     ),
 ]
 Output = Annotated[str, typer.Option(help="folder for reports; reports/ of the checkout, if not given")]
@@ -85,7 +88,10 @@ def evaluate(
     labels: Annotated[
         Path,
         typer.Option(
-            help="a CSV file with the columns file and digits, and, where boxes are known, left, top, width and height in pixels"
+            help=(
+                "a CSV file with the columns file and digits, and, where boxes are known, left, top, width and height"
+                " in pixels"
+            )
         ),
     ],
     model: Annotated[
@@ -110,7 +116,10 @@ def export(
     far: Annotated[
         Path | None,
         typer.Option(
-            help="ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks from near by, a detector that looks at whole pictures; for that of a classifier, a file of both"
+            help=(
+                "ONNX file of what looks before the checkpoint's network does: for that of reader_near, which looks"
+                " from near by, a detector that looks at whole pictures; for that of a classifier, a file of both"
+            )
         ),
     ] = None,
 ):
@@ -277,7 +286,8 @@ def report(profile: Profile = "laptop", output: Output = ""):
     from digitstudy.study.runner import make_report
 
     print(
-        f"The report: {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}"
+        "The report:"
+        f" {make_report(profile, reports_home(str(Path(output).resolve()) if output else ''), WaitingKernel())}"
     )
 
 
@@ -290,7 +300,7 @@ EXTRAS = {
     "study": "batch",
     "sweep": "batch",
     "report": "batch",
-}  # fmt: skip  what a command needs beside what is installed to read pictures
+}  # what a command needs beside what is installed to read pictures
 
 
 def _stop(*_):
@@ -315,7 +325,8 @@ def main():
         if not command or (e.name or "").startswith("digitstudy"):
             raise
         print(
-            f"digitstudy: `digitstudy {command}` needs {e.name}, which is not installed: pip install 'digitstudy[{EXTRAS[command]}]'",
+            f"digitstudy: `digitstudy {command}` needs {e.name}, which is not installed: pip install"
+            f" 'digitstudy[{EXTRAS[command]}]'",
             file=sys.stderr,
         )
         sys.exit(1)

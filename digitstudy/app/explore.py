@@ -75,7 +75,8 @@ def data_set(
     photos = load_photos(**knobs)
     if photos is None:
         raise StudyError(
-            "No photographs lie on this machine: `digitstudy data --svhn` fetches Street View house numbers, for non-commercial use."
+            "No photographs lie on this machine: `digitstudy data --svhn` fetches Street View house numbers, for"
+            " non-commercial use."
         )
     return photos
 
@@ -139,7 +140,8 @@ def show_example(
 
 # %% ../../nbs/app/01_explore.ipynb #df9c9f72
 class Rehearsal(Run):
-    "A run that is only asked for what a network is built from: settings and a handful of data. Nothing is trained or written."
+    """A run that is only asked for what a network is built from: settings and a handful of data. Nothing is trained or
+    written."""
 
     def __init__(self, record: Record):
         few = {"train_examples": 8, "valid_examples": 2, "test_examples": 2}
@@ -461,7 +463,8 @@ def worst_errors(
 
 # %% ../../nbs/app/01_explore.ipynb #05e89593
 def show_confusion(answers: Predictions) -> Figure:
-    "A table for each position that holds digits. Right answers are left blank, so that errors can be seen; its title has their share."
+    """A table for each position that holds digits. Right answers are left blank, so that errors can be seen; its title
+    has their share."""
     counts = confusion_by_position(answers)
     filled = [k for k in range(len(counts)) if counts[k, :NO_DIGIT].sum()]
     rows, names = -(-len(filled) // 3), [*"0123456789", "-"]

@@ -102,7 +102,8 @@ def _bring(folder: Path):
 
     def failed(why):
         return StudyError(
-            f"The live page needs {package}, once, and {why}. Install Node.js, which has npm, and try again with a connection."
+            f"The live page needs {package}, once, and {why}. Install Node.js, which has npm, and try again with a"
+            " connection."
         )
 
     if (npm := shutil.which("npm")) is None:

@@ -70,8 +70,14 @@ class Picture(w.HTML):
         "Show the picture of a PNG file."
         width, height = Image.open(io.BytesIO(png)).size
         source = f"data:image/png;base64,{b64encode(png).decode()}"
-        size = f'width="{width / scale:.0f}" height="{height / scale:.0f}" style="display: block; max-width: 100%; height: auto"'
-        self.value = f'<img {size} alt="{escape(text)}" src="{source}"><p style="margin: 0.3em 0; line-height: 1.5">{escape(text)}</p>'
+        size = (
+            f'width="{width / scale:.0f}" height="{height / scale:.0f}" style="display: block; max-width: 100%; height:'
+            ' auto"'
+        )
+        self.value = (
+            f'<img {size} alt="{escape(text)}" src="{source}"><p style="margin: 0.3em 0; line-height:'
+            f' 1.5">{escape(text)}</p>'
+        )
 
     def tell(self, text: str):
         "Say something, without a picture."
@@ -79,7 +85,10 @@ class Picture(w.HTML):
 
     def refuse(self, error: StudyError):
         "Say what is wrong, in place of a picture."
-        self.value = f'<p role="alert" style="margin: 0.3em 0; padding: 0.4em 0.8em; border-left: 4px solid #c62828; line-height: 1.5">{escape(str(error))}</p>'
+        self.value = (
+            '<p role="alert" style="margin: 0.3em 0; padding: 0.4em 0.8em; border-left: 4px solid #c62828;'
+            f' line-height: 1.5">{escape(str(error))}</p>'
+        )
 
 # %% ../../nbs/app/02_widgets.ipynb #223be745
 def knobs_of(
@@ -89,23 +98,35 @@ def knobs_of(
     wide = {"description_width": "7em"}
     if kind == "sequences":
         return {
-            ("min_digits", "max_digits"): w.IntRangeSlider(value=(1, 5), min=1, max=PLACES, description="length", style=wide),
+            ("min_digits", "max_digits"): w.IntRangeSlider(
+                value=(1, 5), min=1, max=PLACES, description="length", style=wide
+            ),
             ("digit_size",): w.IntSlider(28, 8, 64, description="digit size, px", style=wide),
             ("spacing",): w.IntSlider(0, -10, 20, description="spacing, px", style=wide),
             ("height",): w.IntSlider(128, 32, 256, 16, description="height, px", style=wide),
             ("width",): w.IntSlider(256, 64, 512, 16, description="width, px", style=wide),
-        }  # fmt: skip
+        }
     if kind == "handwriting":
         return {
-            ("smallest", "largest"): w.FloatRangeSlider(value=(SMALLEST, LARGEST), min=0.04, max=0.9, step=0.02, description="digits' height", style=wide),
-            ("height", "width"): w.Dropdown(options={"640 x 480": (480, 640), "256 x 192": (192, 256), "128 x 96": (96, 128)}, description="picture, px", style=wide),
-        }  # fmt: skip
+            ("smallest", "largest"): w.FloatRangeSlider(
+                value=(SMALLEST, LARGEST), min=0.04, max=0.9, step=0.02, description="digits' height", style=wide
+            ),
+            ("height", "width"): w.Dropdown(
+                options={"640 x 480": (480, 640), "256 x 192": (192, 256), "128 x 96": (96, 128)},
+                description="picture, px",
+                style=wide,
+            ),
+        }
     if kind == "photographs":
         return {("variant",): w.Dropdown(options=VARIANTS, description="to the frame", style=wide)}
     return {
-        ("height", "width"): w.Dropdown(options={"256 x 128": (128, 256), "512 x 256": (256, 512), "128 x 64": (64, 128)}, description="picture, px", style=wide),
+        ("height", "width"): w.Dropdown(
+            options={"256 x 128": (128, 256), "512 x 256": (256, 512), "128 x 64": (64, 128)},
+            description="picture, px",
+            style=wide,
+        ),
         ("letterbox",): w.Checkbox(value=True, description="keep its shape, between bars", indent=False),
-    }  # fmt: skip
+    }
 
 
 def spec_of(knobs: dict[tuple[str, ...], w.Widget]) -> dict:
@@ -208,9 +229,10 @@ class DataExplorer(w.VBox):
             text += f"; the boxes overlap by {iou(in_frame(reading.box, array.shape[:2]), box):.2f}"
         if self.view.value == "answer":
             return png_of(show_example(data, i, reading)), f"{text}."
-        return png_of(
-            show_looks(looks_of(model.read, array), model.network if "gradients" in self.view.value else None)
-        ), f"{text}."
+        return (
+            png_of(show_looks(looks_of(model.read, array), model.network if "gradients" in self.view.value else None)),
+            f"{text}.",
+        )
 
 # %% ../../nbs/app/02_widgets.ipynb #56d07e8b
 HELD_OUT = {
@@ -309,7 +331,8 @@ class RecordExplorer(w.VBox):
         if drawn.is_file():
             self.examples.show(
                 drawn.read_bytes(),
-                "Examples of the test split: right answers above, wrong ones below; green is the truth, red what was said.",
+                "Examples of the test split: right answers above, wrong ones below; green is the truth, red what was"
+                " said.",
                 1.0,
             )
         else:
@@ -321,14 +344,19 @@ class Camera(anywidget.AnyWidget):
 
     photo = CBytes(b"").tag(sync=True)
     state = Unicode("off").tag(sync=True)  # "off", "on", or what is wrong
-    _css = ".camera video { display: block; max-width: 100%; width: 24em; margin: 0.4em 0 } .camera video[hidden] { display: none } .camera p { margin: 0.3em 0 }"
+    _css = (
+        ".camera video { display: block; max-width: 100%; width: 24em; margin: 0.4em 0 } .camera video[hidden] {"
+        " display: none } .camera p { margin: 0.3em 0 }"
+    )
     _esm = """
     const WRONG = {
-      NotAllowedError: "The camera may not be used: allow it for this page, by the sign in the address bar, and switch it on again.",
+      NotAllowedError: "The camera may not be used: allow it for this page, by the sign in the address bar, " +
+        "and switch it on again.",
       NotFoundError: "No camera was found: connect one, or choose a file.",
       NotReadableError: "The camera does not answer: close what else uses it, and switch it on again.",
     };
-    const ELSEWHERE = "A browser gives cameras only to pages of this very machine, or of https: open JupyterLab on http://localhost, or choose a file.";
+    const ELSEWHERE = "A browser gives cameras only to pages of this very machine, or of https: " +
+      "open JupyterLab on http://localhost, or choose a file.";
 
     function render({ model, el }) {
       el.classList.add("camera");
@@ -359,7 +387,8 @@ class Camera(anywidget.AnyWidget):
       async function start() {
         if (!navigator.mediaDevices) return say(ELSEWHERE, ELSEWHERE);
         try {
-          stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "environment" } });
+          const wanted = { width: { ideal: 1280 }, facingMode: "environment" };
+            stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
           video.srcObject = stream;
           await video.play();
           say("on");
@@ -370,7 +399,8 @@ class Camera(anywidget.AnyWidget):
         }
       }
       async function shoot() {
-        const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
+        const size = { width: video.videoWidth, height: video.videoHeight };
+          const canvas = Object.assign(document.createElement("canvas"), size);
         canvas.getContext("2d").drawImage(video, 0, 0);
         const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
         model.set("photo", new DataView(await blob.arrayBuffer()));

@@ -91,7 +91,8 @@ def find_archive(
             continue
         if (md5 := hashes_of(path, progress)["md5"]) != archive.md5:
             raise StudyError(
-                f"{path} cannot be used: it is cut short or not the published file ({path.stat().st_size:,} bytes, md5 {md5}). Delete it and run `digitstudy data --svhn` to fetch it again."
+                f"{path} cannot be used: it is cut short or not the published file ({path.stat().st_size:,} bytes, md5"
+                f" {md5}). Delete it and run `digitstudy data --svhn` to fetch it again."
             )
         return path
     return None
@@ -107,7 +108,10 @@ def fetch_archive(
     mirrors = mirrors_of(DataSet("svhn", (), (SVHN_ADDRESS,)))
     homes = [home / "svhn" for home in data_homes()]
     folder = next((f for f in homes if writable(f)), None)
-    by_hand = f"Put {SVHN_ADDRESS}{archive.name} into {homes[0]} by hand, or into a folder svhn/ of what DIGITSTUDY_DATA names."
+    by_hand = (
+        f"Put {SVHN_ADDRESS}{archive.name} into {homes[0]} by hand, or into a folder svhn/ of what DIGITSTUDY_DATA"
+        " names."
+    )
     if folder is None:
         raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
     why = [] if mirrors else ["downloads are switched off by DIGITSTUDY_MIRRORS"]
@@ -218,7 +222,8 @@ def read_archive(
                     raise _unreadable(path)
             if len(passed_over) > MOST_OTHERS:
                 raise StudyError(
-                    f"{path} has more than {MOST_OTHERS:,} files that are not house numbers: it is not in SVHN's layout."
+                    f"{path} has more than {MOST_OTHERS:,} files that are not house numbers: it is not in SVHN's"
+                    " layout."
                 )
         if len(head) < 512:
             raise _unreadable(path)

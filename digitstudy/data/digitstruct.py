@@ -392,7 +392,9 @@ def read_mat(
 
 
 def _read_apart(path: Path, seconds: float, strange: Unfamiliar) -> tuple[np.ndarray, ...]:
-    preface = f"from __future__ import annotations; import sys, numpy as np; FIELDS = {FIELDS}\n"  # the function's source: importing this module imports torch
+    preface = (  # the function's source: importing this module imports torch
+        f"from __future__ import annotations; import sys, numpy as np; FIELDS = {FIELDS}\n"
+    )
     code = preface + inspect.getsource(read_plainly) + "\nnp.savez(sys.argv[2], *read_plainly(sys.argv[1]))"
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -416,5 +418,6 @@ def _read_apart(path: Path, seconds: float, strange: Unfamiliar) -> tuple[np.nda
                 else "failed"
             )
     raise StudyError(
-        f"{str(strange).rstrip('.')}, and the HDF5 library cannot read it either ({why}): take it from the original archive again."
+        f"{str(strange).rstrip('.')}, and the HDF5 library cannot read it either ({why}): take it from the original"
+        " archive again."
     )

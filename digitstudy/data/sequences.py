@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..core.boxes import FRAME, rescale
+from ..core.boxes import FRAME, draw_box, rescale
 from ..core.config import StudyError
 from ..core.dataset import NO_DIGIT, Example
 from ..core.random import below, draw, stream
@@ -34,13 +34,16 @@ class SequenceSpec:
     def __post_init__(self):
         if not 1 <= self.min_digits <= self.max_digits:
             raise StudyError(
-                f"A sequence of {self.min_digits} to {self.max_digits} digits cannot be: give 1 <= min_digits <= max_digits."
+                f"A sequence of {self.min_digits} to {self.max_digits} digits cannot be: give 1 <= min_digits <="
+                " max_digits."
             )
         if self.digit_size < 1 or self.spacing <= -self.digit_size:
             raise StudyError(f"Digits of {self.digit_size} pixels, {self.spacing} apart, cannot stand side by side.")
         if self.height < self.digit_size or self.width < self.length(self.max_digits):
             raise StudyError(
-                f"{self.max_digits} digits of {self.digit_size} pixels need {self.digit_size}x{self.length(self.max_digits)}, but the canvas is {self.height}x{self.width}: enlarge it, or make the digits smaller."
+                f"{self.max_digits} digits of {self.digit_size} pixels need"
+                f" {self.digit_size}x{self.length(self.max_digits)}, but the canvas is {self.height}x{self.width}:"
+                " enlarge it, or make the digits smaller."
             )
 
     def length(self, digits):
@@ -83,7 +86,8 @@ class Sequences:
         index: Tensor,  # int64 `[n]` on the bank's device
     ) -> Example:  # image uint8 `[n, 1, height, width]`, digits `[n, max_digits]`, box `[n, 4]`
         "The samples `index`, composed at once: one gather, one scatter."
-        spec, n, places = self.spec, len(index), self.spec.max_digits
+        spec = self.spec
+        places = spec.max_digits
         bits = draw(self.key, index, 3 + places)
         count = spec.min_digits + below(bits[:, 0], places - spec.min_digits + 1)
         left = below(bits[:, 1], spec.width - spec.length(count) + 1)
@@ -105,7 +109,8 @@ class Sequences:
 
 
 def _paste(glyphs, glyph, left, top, present, spec) -> Tensor:
-    n, places, side, width = *glyph.shape, spec.digit_size, spec.width
+    n, places = glyph.shape
+    side, width = spec.digit_size, spec.width
     pixel = torch.arange(side, device=glyph.device)
     corner = (
         torch.arange(n, device=glyph.device) * spec.height + top
@@ -128,8 +133,6 @@ def show_sequences(
 ):
     "Some examples of `data` with their digits and boxes."
     import matplotlib.pyplot as plt
-
-    from digitstudy.core.boxes import draw_box
 
     index = range(min(6, len(data))) if index is None else index
     rows = -(-len(index) // columns)
@@ -193,7 +196,12 @@ def write_arrays(
         with h5py.File(partial, "w") as f:
             f.attrs.update(
                 asdict(spec)
-                | {"seed": data.seed, "split": data.bank.split, "source": data.bank.source, "sha256": data.bank.sha256}
+                | {
+                    "seed": data.seed,
+                    "split": data.bank.split,
+                    "source": data.bank.source,
+                    "sha256": data.bank.sha256,
+                }
             )
             shapes = {"image": (1, spec.height, spec.width), "digits": (spec.max_digits,), "box": (4,)}
             for (name, shape), kind in zip(shapes.items(), ("u1", "u1", "i2")):

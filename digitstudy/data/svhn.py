@@ -147,7 +147,8 @@ def _npy_header(n: int) -> bytes:  # always 128 bytes, numpy leaves room for `n`
 
 
 def _decode(path: Path, variant: str, folder: Path, total: int | None, progress: bool) -> tuple[list[list], list[str]]:
-    "All images of an archive into images.npy, and its digitStruct.mat; a row of [name, height, width, fault] each, and what was passed over."
+    """All images of an archive into images.npy, and its digitStruct.mat; a row of [name, height, width, fault] each,
+    and what was passed over."""
     from tqdm.auto import tqdm
 
     images, journal, start, passed_over = folder / "images.npy", folder / "journal.jsonl", len(_npy_header(0)), []
@@ -237,7 +238,8 @@ def cached(
             rows, passed_over = _decode(path, variant, partial, official and official.images, progress)
             if not (partial / "digitStruct.mat").exists():
                 raise StudyError(
-                    f"{path} has no digitStruct.mat in a folder of its own, such as train/digitStruct.mat: it is not in SVHN's layout."
+                    f"{path} has no digitStruct.mat in a folder of its own, such as train/digitStruct.mat: it is not in"
+                    " SVHN's layout."
                 )
             about = _arrange(path, variant, partial, rows, official)
             (partial / "about.json").write_text(json.dumps(stamp | about | {"passed_over": passed_over}, indent=1))
@@ -246,7 +248,8 @@ def cached(
             os.rename(partial, folder)
     except OSError as e:
         raise StudyError(
-            f"The frames of {path.name} could not be written to {folder.parent} ({e.strerror or e}): free some space, or set XDG_CACHE_HOME."
+            f"The frames of {path.name} could not be written to {folder.parent} ({e.strerror or e}): free some space,"
+            " or set XDG_CACHE_HOME."
         ) from None
     return folder
 
@@ -267,7 +270,8 @@ def _arrange(path: Path, variant: str, folder: Path, rows: list[list], official:
     found = len(annotations), len(annotations.labels)
     if official and found != (official.images, official.digits):
         raise StudyError(
-            f"{path} lists {found[0]:,} images with {found[1]:,} digits, but {official.images:,} with {official.digits:,} were published: report this, and what h5py you have."
+            f"{path} lists {found[0]:,} images with {found[1]:,} digits, but {official.images:,} with"
+            f" {official.digits:,} were published: report this, and what h5py you have."
         )
     frames = {name: (k, height, width) for k, (name, height, width, _) in enumerate(row for row in rows if not row[3])}
     where = np.array([frames.get(name, (-1, 0, 0)) for name in annotations.names.tolist()], np.int64).reshape(-1, 3)
@@ -276,7 +280,9 @@ def _arrange(path: Path, variant: str, folder: Path, rows: list[list], official:
         out["has no annotation"] = unnamed
     if not good.any():
         raise StudyError(
-            f"No image of {path} can be used ({'; '.join(f'{len(names)}: {why}' for why, names in out.items()) or 'it lists none'}): it is not in SVHN's layout."
+            f"No image of {path} can be used"
+            f" ({'; '.join(f'{len(names)}: {why}' for why, names in out.items()) or 'it lists none'}): it is not in"
+            " SVHN's layout."
         )
     digits, box, boxes = labelled(annotations.where(good), where[good, 1:], variant)
     np.savez(
@@ -361,7 +367,8 @@ class HouseNumbers(OneByOne):
         "The first `n` examples."
         if not 0 < n <= len(self):
             raise StudyError(
-                f"{n:,} examples were asked for, but {self.source} has 1 to {len(self):,} for {self.split}: ask for fewer."
+                f"{n:,} examples were asked for, but {self.source} has 1 to {len(self):,} for {self.split}: ask for"
+                " fewer."
             )
         return replace(
             self,
@@ -400,7 +407,8 @@ class HouseNumbers(OneByOne):
                 images[start : start + chunk] = self.images[self.row[start : start + chunk]].to(device)
         except torch.OutOfMemoryError:
             raise StudyError(
-                f"{len(self):,} images need {len(self) * self.images[0].numel() / 1e9:.1f} GB, more than is free on {device}: take fewer, or device=cpu."
+                f"{len(self):,} images need {len(self) * self.images[0].numel() / 1e9:.1f} GB, more than is free on"
+                f" {device}: take fewer, or device=cpu."
             ) from None
         rest = {name: getattr(self, name).to(device) for name in ("digits", "box", "digit_boxes")}
         return replace(self, images=images, row=torch.arange(len(self), device=device), **rest)

@@ -23,9 +23,24 @@ from .image import load_image
 MODEL = Path(find_spec("digitstudy").origin).with_name("reader") / "reader.onnx"
 CARD = MODEL.with_suffix(".json")
 SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm",
-    ".jfif", ".mpo", ".avif", ".jp2", ".j2k", ".heic", ".heif",
-)  # fmt: skip
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".jfif",
+    ".mpo",
+    ".avif",
+    ".jp2",
+    ".j2k",
+    ".heic",
+    ".heif",
+)
 
 
 def load_networks(
@@ -33,8 +48,9 @@ def load_networks(
     threads: int = 1,
 ) -> tuple[
     Callable, Callable | None
-]:  # float32 `[n, 3, h, w]`, 0 to 255, and whether it is seen from near by, to `[n, 15, h/4, w/4]`; close-ups to logits `[n, 10]`
-    "What a file holds, to run in onnxruntime: a detector, or two as one, of which one is for whole pictures and one for what is seen from near by; and a classifier of close-ups, or None."
+]:  # float32 `[n, 3, h, w]`, 0 to 255, to cells `[n, 15, h/4, w/4]`; crops to logits `[n, 10]`
+    """What a file holds, to run in onnxruntime: a detector, or two as one, of which one is for whole pictures and one
+    for what is seen from near by; and a classifier of close-ups, or None."""
     try:
         import onnxruntime
     except ImportError:
@@ -45,7 +61,8 @@ def load_networks(
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as e:
         raise StudyError(
-            f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy export`."
+            f"{path} is not a model that onnxruntime can load ({str(e).splitlines()[0]}): make it with `digitstudy"
+            " export`."
         ) from None
     image, *switches = (put.name for put in session.get_inputs())
 
@@ -57,8 +74,8 @@ def load_networks(
         )[0]
 
     return lambda images, near=False: run(images, near=near), (
-        lambda images: run(images, close=True)
-    ) if "close" in switches else None
+        (lambda images: run(images, close=True)) if "close" in switches else None
+    )
 
 
 def load_detector(path: Path, threads: int = 1) -> Callable:
@@ -79,10 +96,9 @@ class Reader:
 
     def __init__(
         self,
-        model: str
-        | Path
-        | Callable
-        | None = None,  # an ONNX file with its card beside it, or a function; the package's own, if not given
+        model: (
+            str | Path | Callable | None
+        ) = None,  # an ONNX file with its card beside it, or a function; the package's own, if not given
         calibration: Calibration | None = None,  # as the card says, if not given
         threads: int = 1,
         fine_passes: int = len(TALL),  # at each number; 0: only the look at the whole picture

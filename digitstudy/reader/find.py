@@ -45,7 +45,7 @@ RETRIES = 2  # other numbers looked at from near by, where nothing is left of on
 REDUCE, COARSE_REDUCE = (
     1024,
     288,
-)  # pixels of a picture's longer side: twice that and more are first averaged over whole squares, for all looks and for the first
+)  # pixels of the longer side; twice that and more are averaged first, for all passes and for the first
 
 
 @dataclass
@@ -66,9 +66,11 @@ class Reading:
     def as_dict(self) -> dict:
         "What `digitstudy read --json` prints."
         return {
-            "digits": self.digits, "box": [round(x, 2) for x in self.box] if self.box else None, "confidence": round(self.confidence, 4),
+            "digits": self.digits,
+            "box": [round(x, 2) for x in self.box] if self.box else None,
+            "confidence": round(self.confidence, 4),
             "digit_confidence": [round(x, 4) for x in self.digit_confidence],
-        }  # fmt: skip
+        }
 
 
 NOTHING = Reading("", None, 0.0, [], [])
@@ -158,11 +160,12 @@ def merge_passes(looks: list[Digits]) -> Digits:
 
 
 def classify_digits(
-    classify: Callable,  # float32 `[n, 3, CROP_SIDE, CROP_SIDE]` -> logits `[n, 10]`, or `[n, 11]` if it knows what is no digit
+    classify: Callable,  # float32 `[n, 3, CROP_SIDE, CROP_SIDE]` -> logits `[n, 10]`, or `[n, 11]` with rejection
     image: Image.Image,
     number: Digits,
 ) -> Digits | None:
-    "The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to be none, and None if that is so of most."
+    """The same number, each digit that is not beyond doubt seen alone, always as large; without those that turn out to
+    be none, and None if that is so of most."""
     logits, there = log_softmax(number.logits), np.ones(len(number))
     unsure = np.exp(logits.max(1)) < CERTAIN
     if unsure.any():

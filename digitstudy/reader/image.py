@@ -114,7 +114,8 @@ def load_image(
             image = _opened(source, name)
         else:
             raise StudyError(
-                f"A {type(source).__name__} is no picture: give a path, bytes, an open file, a Pillow image or an array."
+                f"A {type(source).__name__} is no picture: give a path, bytes, an open file, a Pillow image or an"
+                " array."
             )
         if image.width * image.height > MOST_PIXELS:
             raise StudyError(

@@ -52,8 +52,9 @@ def print_readings(
     reader: Reader,
     pictures: list[str],  # files, folders, or - for standard input
     style: str = "text",  # or "json", one line a picture, or "csv"
-    annotated: Path
-    | None = None,  # folder for copies with the answers drawn in; no file there is overwritten but copies of ours
+    annotated: (
+        Path | None
+    ) = None,  # folder for copies with the answers drawn in; no file there is overwritten but copies of ours
 ) -> int:  # how many could not be read
     "Read pictures and print the answers."
     from rich.console import Console
@@ -64,7 +65,8 @@ def print_readings(
         files = [f for f in files if f == "-" or f.parent.resolve() != annotated.resolve() or not _is_copy(f)]
     if not files:
         raise StudyError(
-            f"There are no pictures in {', '.join(pictures)}: give files, or folders with {', '.join(SUFFIXES[:4])} and the like."
+            f"There are no pictures in {', '.join(pictures)}: give files, or folders with {', '.join(SUFFIXES[:4])} and"
+            " the like."
         )
     if style == "csv":
         print("file,digits,left,top,width,height,confidence,error")

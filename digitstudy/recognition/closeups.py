@@ -136,7 +136,8 @@ class Crops:
     ):
         if set(sources) != set(shares):
             raise StudyError(
-                f"Close-ups need a share for each source: there are {', '.join(sources)}, and shares for {', '.join(shares)}."
+                f"Close-ups need a share for each source: there are {', '.join(sources)}, and shares for"
+                f" {', '.join(shares)}."
             )
         self.sources, self.shares, self.seed, self.hard, self.loose, self.key = (
             sources,
@@ -231,7 +232,8 @@ def crop_sources(
 
 # %% ../../nbs/recognition/02_closeups.ipynb #c1e05c02
 class _Elsewhere:
-    "The pictures of `source` with boxes where no digit is: their letters', if they have letters; else on the ground, between two digits, and around two."
+    """The pictures of `source` with boxes where no digit is: their letters', if they have letters; else on the ground,
+    between two digits, and around two."""
 
     def __init__(self, source, seed: int = 0):
         self.source, self.bank, self.device, self.key = (
@@ -249,9 +251,10 @@ class _Elsewhere:
         there, size = boxes[..., 3] > 0, example.image.shape[2:]
         if not (there & (example.digits == NO_DIGIT)).any():
             boxes = rescale(self._places(rescale(boxes, FRAME, size), there, size, index), size, FRAME)
-        return example._replace(
-            digits=torch.where(boxes[..., 3] > 0, 0, NO_DIGIT)
-        ), boxes  # 0: some digit, for `Patches`
+        return (
+            example._replace(digits=torch.where(boxes[..., 3] > 0, 0, NO_DIGIT)),
+            boxes,
+        )  # 0: some digit, for `Patches`
 
     def _places(self, boxes: Tensor, there: Tensor, size: tuple[int, int], index: Tensor) -> Tensor:  # in pixels
         d, each, count, out = (
@@ -287,7 +290,7 @@ class RejectPatches(Patches):
 
 # %% ../../nbs/recognition/02_closeups.ipynb #c1e05c04
 def crop_sources_with_rejects(
-    split: str,  # "train": in the fonts of `load_fonts_with_letters`, hands are bent, and pictures are kept once rendered; "valid" or "test": digits as they are
+    split: str,  # "train": digits are distorted, pictures are kept once rendered; "valid", "test": as they are
     pictures: int,  # of house numbers; of handwriting two fifths as many, of words a tenth
     seed: int = 0,
     copies: int = 15,  # others that each of MNIST's digits is bent into, for canvases
@@ -305,10 +308,12 @@ def crop_sources_with_rejects(
     if train:
         house, words, paper = prerender(house), prerender(words), prerender(paper, cache_home() / "handwriting")
     found = {
-        "house numbers": Patches(house.to(device), pictures, f"house numbers, {split}"), "handwriting": Patches(paper.to(device), pictures, f"handwriting, {split}"),
-        "letters": RejectPatches(words.to(device), pictures, f"letters, {split}"), "beside digits": RejectPatches(house.to(device), pictures // 10, f"beside digits, {split}", seed),
+        "house numbers": Patches(house.to(device), pictures, f"house numbers, {split}"),
+        "handwriting": Patches(paper.to(device), pictures, f"handwriting, {split}"),
+        "letters": RejectPatches(words.to(device), pictures, f"letters, {split}"),
+        "beside digits": RejectPatches(house.to(device), pictures // 10, f"beside digits, {split}", seed),
         "beside handwriting": RejectPatches(paper.to(device), pictures // 20, f"beside handwriting, {split}", seed),
-    }  # fmt: skip
+    }
     return (
         found
         | {"canvases": Tiles(hands.to(device), seed)}
@@ -317,7 +322,8 @@ def crop_sources_with_rejects(
 
 # %% ../../nbs/recognition/02_closeups.ipynb #dfdefa25
 class DigitClassifier(nn.Module):
-    "Tells digits apart: close-ups uint8 or float `[n, 3, CROP_SIDE, CROP_SIDE]`, 0 to 255, to logits float32 `[n, 10]`."
+    """Tells digits apart: close-ups uint8 or float `[n, 3, CROP_SIDE, CROP_SIDE]`, 0 to 255, to logits float32 `[n,
+    10]`."""
 
     def __init__(
         self,
@@ -376,7 +382,8 @@ def with_reject(
     model: DigitClassifier,  # of ten answers
     more: int = 64,  # patterns
 ) -> DigitClassifier:
-    "The same classifier with an eleventh answer, `NO_DIGIT`, never given as yet, and more patterns, which the ten do not hear."
+    """The same classifier with an eleventh answer, `NO_DIGIT`, never given as yet, and more patterns, which the ten do
+    not hear."""
     patterns = len(model.compare[0].weight) + more
     new = new_classifier(0, tuple(model.see[k][0].out_channels for k in (0, 2, 4)), patterns)
     new.answer = nn.Conv2d(patterns, NO_DIGIT + 1, 1)
@@ -476,7 +483,8 @@ def train_classifier(
 
 # %% ../../nbs/recognition/02_closeups.ipynb #c1e05c11
 class Seen:
-    "What a classifier sees in the first of some close-ups, kept: the strokes, what its patterns say to them, and the logarithm of how much speaks for any digit; and whether there is none."
+    """What a classifier sees in the first of some close-ups, kept: the strokes, what its patterns say to them, and the
+    logarithm of how much speaks for any digit; and whether there is none."""
 
     def __init__(
         self,
@@ -515,7 +523,8 @@ class Seen:
 
 
 class RejectHead(nn.Module):
-    "The last of a classifier, for its eleventh answer: what `Seen` keeps to logits float32 `[n, 2]`, for any digit and for none."
+    """The last of a classifier, for its eleventh answer: what `Seen` keeps to logits float32 `[n, 2]`, for any digit
+    and for none."""
 
     def __init__(self, seen: Seen, more: int = 64, seed: int = 0, dropout: float = 0.3):
         super().__init__()
@@ -534,7 +543,8 @@ class RejectHead(nn.Module):
 
     @torch.no_grad()
     def put_into(self, model: DigitClassifier, rarer: float = 0.0):
-        "Give the classifier that `Seen` looked with what was learned, for a world in which the log odds of no digit are so much lower."
+        """Give the classifier that `Seen` looked with what was learned, for a world in which the log odds of no digit
+        are so much lower."""
         conv, norm, old = model.compare[0], model.compare[1], self.sizes[1]
         conv.weight[old:] = self.compare[0].weight.view(conv.weight[old:].shape)
         for name, value in self.compare[1].state_dict().items():

@@ -50,7 +50,8 @@ class _Residual(nn.Module):
 
 
 class DigitDetector(nn.Module):
-    "Finds and classifies single digits: images uint8 or float `[n, 3, h, w]`, 0 to 255, sides multiples of 16, to float32 `[n, OUTPUTS, h/CELL, w/CELL]`."
+    """Finds and classifies single digits: images uint8 or float `[n, 3, h, w]`, 0 to 255, sides multiples of 16, to
+    float32 `[n, OUTPUTS, h/CELL, w/CELL]`."""
 
     def __init__(
         self,
@@ -150,7 +151,8 @@ def make_targets(
 
 
 class DetectionLoss:
-    "Focal loss of the hills (Lin et al. 2017, as Zhou et al. 2019 have it), cross entropy of the digit, and smooth L1 of the box in units of its size."
+    """Focal loss of the hills (Lin et al. 2017, as Zhou et al. 2019 have it), cross entropy of the digit, and smooth
+    L1 of the box in units of its size."""
 
     def __init__(self, box_weight: float = 2.0):
         self.box_weight = box_weight

@@ -142,7 +142,8 @@ def export_onnx(
         worst = max(float(np.abs(theirs(x) - ours(x)).max()) for x in pictures)
         if not worst < NEAR_ENOUGH:
             raise StudyError(
-                f"onnxruntime's answers differ from torch's by {worst:.2g}, more than {NEAR_ENOUGH:g}: nothing was written. Try other versions of torch, onnx and onnxruntime."
+                f"onnxruntime's answers differ from torch's by {worst:.2g}, more than {NEAR_ENOUGH:g}: nothing was"
+                " written. Try other versions of torch, onnx and onnxruntime."
             )
         os.replace(partial, path)
     except ImportError as e:
@@ -154,7 +155,9 @@ def export_onnx(
     return worst
 
 # %% ../../nbs/recognition/03_export.ipynb #c7a4f91d
-ROUND_ENOUGH = 0.3  # of an objectness or a logit, on average, between rounded weights and those in single precision; networks that are hardly trained, as in smoke runs, were seen at 0.2
+# of an objectness or a logit, on average, between rounded weights and those in single precision; networks that are
+# hardly trained, as in smoke runs, were seen at 0.2
+ROUND_ENOUGH = 0.3
 
 
 def _graphs_of(path: Path) -> dict:  # part -> graph; "" for one alone
@@ -176,7 +179,8 @@ def _graphs_of(path: Path) -> dict:  # part -> graph; "" for one alone
 
 
 def parts_of(path: Path) -> tuple[str, ...]:
-    "What an ONNX file holds: detectors for whole pictures, `far`, and for what is seen from near by, `near`, a classifier of close-ups, `close`; none of these names, if one network is all that it holds."
+    """What an ONNX file holds: detectors for whole pictures, `far`, and for what is seen from near by, `near`, a
+    classifier of close-ups, `close`; none of these names, if one network is all that it holds."""
     return tuple(sorted(filter(None, _graphs_of(path))))
 
 
@@ -259,12 +263,13 @@ def _committee(
 def join_onnx(
     parts: dict[
         str, Path | list[Path]
-    ],  # "far", "near" and perhaps "close": an ONNX file of each network, or one that holds it among others; a list of several classifiers, which become one (`Ensemble`)
+    ],  # "far", "near", "close": the ONNX file of each network, or a list of classifiers for an `Ensemble`
     path: Path,  # the file to write
     pictures: list[np.ndarray],  # float32 `[n, 3, h, w]` each: what they are compared on
     closeups: np.ndarray | None = None,  # float32 `[n, 3, CROP_SIDE, CROP_SIDE]`: what the classifier is compared on
 ) -> float:  # how far they are from what they were, on average; of the worst
-    "Write several networks as one file, with a switch for each but the first. Weights are rounded to 127 steps of a size of its own for each channel; onnxruntime widens them as it loads them: a quarter of the size, and as fast."
+    """Write several networks as one file, with a switch for each but the first. Weights are rounded to 127 steps of a
+    size of its own for each channel; onnxruntime widens them as it loads them: a quarter of the size, and as fast."""
     partial = Path(path).with_suffix(f".{os.getpid()}.onnx")
     try:
         from onnx import TensorProto, helper, load, save
@@ -308,7 +313,8 @@ def join_onnx(
             worst = max(worst, float(np.abs(log_softmax(classify(closeups)) - log_softmax(told)).mean()))
         if not worst < ROUND_ENOUGH:
             raise StudyError(
-                f"With rounded weights the networks' answers differ by {worst:.2g} on average, more than {ROUND_ENOUGH:g}: nothing was written."
+                f"With rounded weights the networks' answers differ by {worst:.2g} on average, more than"
+                f" {ROUND_ENOUGH:g}: nothing was written."
             )
         os.replace(partial, path)
     except ImportError as e:
@@ -324,7 +330,7 @@ def join_onnx(
 def unfold_onnx(
     path: Path,  # of a file that `export_onnx` or `join_onnx` wrote
     images: Tensor,  # uint8 `[n, 3, h, w]`, such as it will be trained on
-    part: str = "far",  # of several networks in one file: the detector for whole pictures, the one for what is seen from near by, "near", or what tells digits apart, "close"
+    part: str = "far",  # which network of the file: "far", "near" or "close"
 ) -> DigitDetector | DigitClassifier | Ensemble:
     "A network in an ONNX file, with batch norms again, ready to be trained on."
     try:
@@ -439,7 +445,8 @@ def fit_confidence(
     scores: np.ndarray,  # float64 `[n]`, log odds
     right: np.ndarray,  # bool `[n]`
 ) -> tuple[float, float]:  # slope, shift
-    "Logistic regression of being right on the score, by Newton's method, with a little ridge so that perfect data have an answer."
+    """Logistic regression of being right on the score, by Newton's method, with a little ridge so that perfect data
+    have an answer."""
     x, y, beta = np.stack([scores, np.ones_like(scores)], 1), right.astype(float), np.array([1.0, 0.0])
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
@@ -493,29 +500,53 @@ def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
 
 # %% ../../nbs/recognition/03_export.ipynb #526878d7
 LIMITS = [
-    "It reads the digits 0 to 9 and nothing else. Most words are passed over, but some are taken for numbers, now and then with confidence, and O, l, S and other letters that stand for a digit in some font it cannot tell from it: where there are words, cut the picture to the number.",
-    "It was made for one number in a picture, of one to six digits of a size, in one line, upright or up to about 20 degrees aslant, or one digit above the other.",
-    "It was never trained on photographs: house numbers were rendered from fonts, handwriting from MNIST. What it does on real photographs was measured on 256 of SVHN, a small sample of one kind of place.",
+    (
+        "It reads the digits 0 to 9 and nothing else. Most words are passed over, but some are taken for numbers, now"
+        " and then with confidence, and O, l, S and other letters that stand for a digit in some font it cannot tell"
+        " from it: where there are words, cut the picture to the number."
+    ),
+    (
+        "It was made for one number in a picture, of one to six digits of a size, in one line, upright or up to about"
+        " 20 degrees aslant, or one digit above the other."
+    ),
+    (
+        "It was never trained on photographs: house numbers were rendered from fonts, handwriting from MNIST. What it"
+        " does on real photographs was measured on 256 of SVHN, a small sample of one kind of place."
+    ),
     "Digits lower than about 5 % of the picture's height may be missed: cut the picture, or come nearer.",
     "On canvases of exact black its box follows MNIST's tiles of 28x28; everywhere else it follows the ink.",
 ]
-NOT_FOR = "It must not be used where a wrong number does harm: not for doses, payments, evidence or identification, and not for reading number plates to follow people."
+NOT_FOR = (
+    "It must not be used where a wrong number does harm: not for doses, payments, evidence or identification, and not"
+    " for reading number plates to follow people."
+)
 
 
 def write_card(
     path: Path,  # of the ONNX file; the card goes beside it
     calibration: Calibration,
-    record: dict,  # of the training: experiment, profile, seed, parameters, data, environment, cost, scores; {} if there is none
+    record: dict,  # of the training: experiment, profile, seed and so on, and scores; {} if there is none
 ) -> Path:
     "Write the card of a model."
     scores = {
         name: {k: v for k, v in s.items() if isinstance(v, int | float)} for name, s in record.get("scores", {}).items()
     }
     card = {
-        "what": "Finds, reads and places a number in a picture.", "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size,
-        "calibration": asdict(calibration), "trained": {k: record[k] for k in ("experiment", "profile", "seed", "parameters", "data", "model", "environment", "cost") if k in record},
-        "scores": scores, "limits": LIMITS, "not_for": NOT_FOR, "licence": "Apache-2.0",
-    }  # fmt: skip
+        "what": "Finds, reads and places a number in a picture.",
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "calibration": asdict(calibration),
+        "trained": {
+            k: record[k]
+            for k in ("experiment", "profile", "seed", "parameters", "data", "model", "environment", "cost")
+            if k in record
+        },
+        "scores": scores,
+        "limits": LIMITS,
+        "not_for": NOT_FOR,
+        "licence": "Apache-2.0",
+    }
     text, partial = json.dumps(card, indent=1), path.with_suffix(f".{os.getpid()}.partial")
     try:
         partial.write_text(text + "\n")
@@ -558,8 +589,7 @@ def finish_reader(
     valid: dict,
     first: int,
     threads: int = 1,
-    far: Path
-    | None = None,  # the ONNX file of what looks before `model` does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
+    far: (Path | None) = None,  # the ONNX file of the networks that come before `model`; what else it holds is kept
 ) -> Reader:
     "Export and calibrate a trained detector or classifier."
     onnx = Path(folder) / "reader.onnx"
@@ -619,10 +649,10 @@ def export_checkpoint(
     checkpoint: Path,
     onnx: Path,
     examples: int = 100,  # pictures of each kind that confidences are calibrated on
-    far: Path
-    | None = None,  # the ONNX file of what looks before it does: for a detector that looks from near by alone the one that looks at whole pictures, for a classifier both; what else it holds is kept
+    far: (Path | None) = None,  # the ONNX file of the networks that come before it; what else it holds is kept
 ) -> str:  # what was done, in a sentence
-    "ONNX file and card of a checkpoint; confidences are calibrated on pictures of canvases, paper and house numbers made of validation digits and fonts."
+    """ONNX file and card of a checkpoint; confidences are calibrated on pictures of canvases, paper and house numbers
+    made of validation digits and fonts."""
     model, onnx = load_checkpoint(checkpoint), Path(onnx)
     if onnx.suffix != ".onnx":
         raise StudyError(f"{onnx} must end in .onnx.")

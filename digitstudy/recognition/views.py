@@ -44,7 +44,8 @@ class Canvases(OneByOne):
         return self.batch_with_digit_boxes(index)[0]
 
     def batch_with_digit_boxes(self, index: Tensor) -> tuple[Example, Tensor]:
-        "The samples `index`, and float32 `[n, 6, 4]`: the tiles of the digits in frame pixels, 0 where there is no digit."
+        """The samples `index`, and float32 `[n, 6, 4]`: the tiles of the digits in frame pixels, 0 where there is no
+        digit."""
         image, digits, box = self.sequences.batch(index)
         digits = F.pad(digits, (0, PLACES - digits.shape[1]), value=NO_DIGIT)
         step, side = ((self.spec.digit_size + k) * FRAME[1] / self.spec.width for k in (self.spec.spacing, 0))
@@ -226,7 +227,8 @@ class Views:
     ):
         if set(sources) != set(shares):
             raise StudyError(
-                f"Views need a share for each source: there are {', '.join(sources)}, and shares for {', '.join(shares)}."
+                f"Views need a share for each source: there are {', '.join(sources)}, and shares for"
+                f" {', '.join(shares)}."
             )
         if size[0] % 16 or size[1] % 16:
             raise StudyError(f"Views of {size[0]}x{size[1]} cannot be: give multiples of 16.")
@@ -271,9 +273,11 @@ class Views:
         n, device = len(index), index.device
         which = Draws(self.key, index, 1).choice(*(self.shares[name] for name in self.sources))
         view = View(
-            torch.empty(n, 3, *self.size, dtype=torch.uint8, device=device), torch.empty(n, PLACES, dtype=torch.int64, device=device),
-            torch.empty(n, PLACES, 4, device=device), torch.empty(n, PLACES, device=device),
-        )  # fmt: skip
+            torch.empty(n, 3, *self.size, dtype=torch.uint8, device=device),
+            torch.empty(n, PLACES, dtype=torch.int64, device=device),
+            torch.empty(n, PLACES, 4, device=device),
+            torch.empty(n, PLACES, device=device),
+        )
         for k, source in enumerate(self.sources.values()):
             rows = (which == k).nonzero()[:, 0]
             if not len(rows):
@@ -353,9 +357,12 @@ def held_out(
     split: str,  # "valid" or "test"
     size: int,  # pictures of each kind
 ) -> dict[str, OneByOne]:  # kind -> data set
-    "Canvases, canvases with five digits, paper (1,000 pictures at most, since they are large) and house numbers of one split."
+    """Canvases, canvases with five digits, paper (1,000 pictures at most, since they are large) and house numbers of
+    one split."""
     digits = load_digits(split)
     return {
-        "canvases": Canvases(Sequences(digits, SequenceSpec(min_digits=1), size)), "five": Canvases(Sequences(digits, SequenceSpec(), size)),
-        "paper": HandwrittenNumbers(digits, PaperSpec(480, 640), min(size, 1000)), "house": RenderedNumbers(load_glyphs(split), HouseSpec(letterbox=True), size),
-    }  # fmt: skip
+        "canvases": Canvases(Sequences(digits, SequenceSpec(min_digits=1), size)),
+        "five": Canvases(Sequences(digits, SequenceSpec(), size)),
+        "paper": HandwrittenNumbers(digits, PaperSpec(480, 640), min(size, 1000)),
+        "house": RenderedNumbers(load_glyphs(split), HouseSpec(letterbox=True), size),
+    }

@@ -109,7 +109,10 @@ def stale_benchmarks(benchmarks: Path) -> Iterator[tuple[str, str, str]]:  # whi
         name, record = path.parent.name, json.loads(path.read_text())
         if not _benchmark(name).is_file():
             continue  # a test measured it
-        command = f"papermill nbs/benchmarks/{name}.ipynb reports/benchmarks/{name}/notebook.ipynb -p quick False -p output reports/benchmarks"
+        command = (
+            f"papermill nbs/benchmarks/{name}.ipynb reports/benchmarks/{name}/notebook.ipynb -p quick False -p output"
+            " reports/benchmarks"
+        )
         if record.get("model_sha256", sha256_of_model()) != sha256_of_model():
             yield f"benchmarks/{name}", "it measured another model file", command
         old, now = record.get("definitions", {}), measured(name, "model_sha256" in record)

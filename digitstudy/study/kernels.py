@@ -19,9 +19,19 @@ from traitlets import default
 
 # %% ../../nbs/study/04_kernels.ipynb #ad02bab0
 PRELOADED = (
-    "torch", "torch.utils.flop_counter", "torch._dynamo", "fastai.callback.all", "pandas", "matplotlib.pyplot", "seaborn",
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "papermill", "digitstudy.study.report", "digitstudy.study.run",
-)  # fmt: skip
+    "torch",
+    "torch.utils.flop_counter",
+    "torch._dynamo",
+    "fastai.callback.all",
+    "pandas",
+    "matplotlib.pyplot",
+    "seaborn",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "papermill",
+    "digitstudy.study.report",
+    "digitstudy.study.run",
+)
 
 
 def preload(threads: int = 1):

@@ -46,7 +46,8 @@ def _processor() -> str:
 
 @functools.cache
 def revision() -> str | None:
-    "The code's git revision, with a + where files of the package or the notebooks differ from it; outside a checkout what `DIGITSTUDY_REVISION` names, or None."
+    """The code's git revision, with a + where files of the package or the notebooks differ from it; outside a checkout
+    what `DIGITSTUDY_REVISION` names, or None."""
 
     def git(*words):
         return subprocess.run(
@@ -141,13 +142,15 @@ def read_record(
     made_by = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(made_by, int) and made_by > RECORD_VERSION:
         raise StudyError(
-            f"{path} was written by a newer digitstudy (record version {made_by}, this one knows {RECORD_VERSION}): update the package."
+            f"{path} was written by a newer digitstudy (record version {made_by}, this one knows {RECORD_VERSION}):"
+            " update the package."
         )
     try:
         return Record(**raw)
     except TypeError as e:
         raise StudyError(
-            f"{path} is not a whole record ({str(e).replace('Record.__init__() ', '')}): delete its folder and run the experiment again."
+            f"{path} is not a whole record ({str(e).replace('Record.__init__() ', '')}): delete its folder and run the"
+            " experiment again."
         ) from None
 
 
@@ -174,7 +177,8 @@ def publish(
             raise
     except OSError as e:
         raise StudyError(
-            f"The record could not be put in {final} ({e.strerror}); it is whole in {work}: make room, and move it there."
+            f"The record could not be put in {final} ({e.strerror}); it is whole in {work}: make room, and move it"
+            " there."
         ) from None
     shutil.rmtree(old, ignore_errors=True)
     return final
@@ -194,7 +198,17 @@ def read_records(
 def score_table(records: list[Record]) -> pd.DataFrame:
     "One row a record, split and measure."
     rows = [
-        {"experiment": r.experiment, "seed": r.seed, "split": split, "metric": metric, "value": value, "images": scores["images"]}
-        for r in records for split, scores in r.scores.items() for metric, value in scores.items() if isinstance(value, float)
-    ]  # fmt: skip
+        {
+            "experiment": r.experiment,
+            "seed": r.seed,
+            "split": split,
+            "metric": metric,
+            "value": value,
+            "images": scores["images"],
+        }
+        for r in records
+        for split, scores in r.scores.items()
+        for metric, value in scores.items()
+        if isinstance(value, float)
+    ]
     return pd.DataFrame(rows, columns=["experiment", "seed", "split", "metric", "value", "images"])

@@ -80,7 +80,8 @@ def parameters_of(experiment: str) -> dict[str, tuple]:  # name -> (default, typ
 
 
 def check_parameters(experiment: str, given: dict) -> dict:  # name -> value, every parameter
-    "All parameters of an experiment with `given` in place of the defaults; an unknown name or a wrong type is an error that lists the right ones."
+    """All parameters of an experiment with `given` in place of the defaults; an unknown name or a wrong type is an
+    error that lists the right ones."""
     known = parameters_of(experiment)
     if unknown := [name for name in given if name not in known]:
         kinds = ", ".join(f"{name} ({kind.__name__})" for name, (_, kind, _) in known.items())
@@ -199,7 +200,8 @@ def acquire_lock(
     "A lock that ends with this process, however it ends; an error if another one has it."
     if not writable(path.parent):
         raise StudyError(
-            f"{path.parent} cannot be written: free some space, mend its permissions, or name another folder with output."
+            f"{path.parent} cannot be written: free some space, mend its permissions, or name another folder with"
+            " output."
         )
     lock = FileLock(path)
     try:
@@ -212,7 +214,8 @@ def acquire_lock(
 
 
 class RunFolder:
-    "One experiment with one seed: its parameters, the folder that it works in, held against other processes, and the place of its record."
+    """One experiment with one seed: its parameters, the folder that it works in, held against other processes, and the
+    place of its record."""
 
     def __init__(
         self,
@@ -234,7 +237,8 @@ class RunFolder:
         self.lock = None if self.kept_outside else acquire_lock(self.folder.parent / f"{self.name}.lock", patience)
         if not writable(self.folder):
             raise StudyError(
-                f"{self.folder} cannot be written: free some space, mend its permissions, or name another folder with output."
+                f"{self.folder} cannot be written: free some space, mend its permissions, or name another folder with"
+                " output."
             )
 
 

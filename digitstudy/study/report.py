@@ -57,7 +57,8 @@ def data_of(record: Record) -> str:
 
 # %% ../../nbs/study/05_report.ipynb #b68470b4
 def beside_2017(record: Record) -> pd.DataFrame:
-    "A record's measures beside the published ones; an empty cell was not published, or cannot be measured on this model."
+    """A record's measures beside the published ones; an empty cell was not published, or cannot be measured on this
+    model."""
     old = published().query("experiment == @record.experiment").set_index(["metric", "split"]).value
     rows = {}
     for metric, label in (METRICS | BESIDE).items():
@@ -291,8 +292,16 @@ def judge(claim: Claim, records: list[Record]) -> str:
 
 def verdicts(records: list[Record], experiment: str | None = None) -> pd.DataFrame:
     "Every claim (of one experiment) with its verdict."
-    rows = [{"experiment": c.experiment, "2017 says": c.says, "verdict": judge(c, records), "seeds": sum(r.experiment == c.experiment for r in records)}
-            for c in CLAIMS if experiment in (None, c.experiment)]  # fmt: skip
+    rows = [
+        {
+            "experiment": c.experiment,
+            "2017 says": c.says,
+            "verdict": judge(c, records),
+            "seeds": sum(r.experiment == c.experiment for r in records),
+        }
+        for c in CLAIMS
+        if experiment in (None, c.experiment)
+    ]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/05_report.ipynb #4b80d0d5
@@ -519,10 +528,22 @@ def cost_table(records: list[Record]) -> pd.DataFrame:
         for r in records
     ]
     table = pd.DataFrame(rows).groupby("experiment", sort=False).mean()
-    return pd.DataFrame({
-        "training, s": table.seconds_training, "composing data, s": table.seconds_data, "evaluation, s": table.seconds_evaluation, "set-up, s": table.seconds_set_up,
-        "images/s": table.images_per_second, "examples": table.examples.astype(int), "TFLOP": table.flops / 1e12, "parameters": table.parameters.astype(int),
-    }).round(1).reset_index()  # fmt: skip
+    return (
+        pd.DataFrame(
+            {
+                "training, s": table.seconds_training,
+                "composing data, s": table.seconds_data,
+                "evaluation, s": table.seconds_evaluation,
+                "set-up, s": table.seconds_set_up,
+                "images/s": table.images_per_second,
+                "examples": table.examples.astype(int),
+                "TFLOP": table.flops / 1e12,
+                "parameters": table.parameters.astype(int),
+            }
+        )
+        .round(1)
+        .reset_index()
+    )
 
 # %% ../../nbs/study/05_report.ipynb #8ec3a517
 PHOTOS = {"sequence_accuracy": "sequence accuracy", "joint_accuracy": "joint accuracy", "mean_iou": "mean IoU"}
@@ -572,10 +593,21 @@ def write_figure(
 # %% ../../nbs/study/05_report.ipynb #3eb78632
 BASELINE = "variable_length"
 IDEAS = {  # experiment -> what is other than in the baseline
-    "normalized_boxes": "boxes in units of the frame, no weights", "uncertainty_weighting": "learned weights of the losses", "gradnorm": "gradients kept in balance", "batch_norm": "batch norm", "infinite_data": "no sequence twice",
-    "augmentation": "changed canvases", "coordconv": "coordinates for the convolutions", "attention": "attention over positions, with batch norm and units of the frame", "ctc": "column CTC, with batch norm",
-    "giou": "GIoU as the box loss, units of the frame", "smooth_labels": "smoothed labels", "mean_weights": "mean of the weights", "constant_lr": "constant learning rate", "centernet": "a detector of digits, cell by cell",
-}  # fmt: skip
+    "normalized_boxes": "boxes in units of the frame, no weights",
+    "uncertainty_weighting": "learned weights of the losses",
+    "gradnorm": "gradients kept in balance",
+    "batch_norm": "batch norm",
+    "infinite_data": "no sequence twice",
+    "augmentation": "changed canvases",
+    "coordconv": "coordinates for the convolutions",
+    "attention": "attention over positions, with batch norm and units of the frame",
+    "ctc": "column CTC, with batch norm",
+    "giou": "GIoU as the box loss, units of the frame",
+    "smooth_labels": "smoothed labels",
+    "mean_weights": "mean of the weights",
+    "constant_lr": "constant learning rate",
+    "centernet": "a detector of digits, cell by cell",
+}
 COMPARED = {READ: METRICS[READ]} | BESIDE | {PLACED: METRICS[PLACED]}
 
 
@@ -587,7 +619,8 @@ def beside_baseline(
     record: Record,
     reports: Path | None = None,  # where the baseline's records lie; the checkout's reports, if not given
 ) -> pd.DataFrame:
-    "One idea's run beside the baseline's with the same profile and seed, on the test split; an empty cell was not measured."
+    """One idea's run beside the baseline's with the same profile and seed, on the test split; an empty cell was not
+    measured."""
     base = _of(read_records(reports or study_home() / "reports", record.profile), BASELINE)
     sides = {
         "baseline": base[record.seed].scores["test"] if record.seed in base else {},
@@ -599,7 +632,8 @@ def beside_baseline(
 
 
 def ideas_table(records: list[Record]) -> pd.DataFrame:
-    "One row an idea: test measures, mean ± sd over seeds, and how much more it reads than the baseline with the same seeds."
+    """One row an idea: test measures, mean ± sd over seeds, and how much more it reads than the baseline with the same
+    seeds."""
     ours, base, rows = score_table(records).query("split == 'test'"), _of(records, BASELINE), []
     for name, what in ({BASELINE: "the baseline"} | IDEAS).items():
         mine = _of(records, name)
@@ -721,7 +755,8 @@ def show_overfitting(
     records: list[Record],  # variants among them
     experiment: str = "svhn_paper_convolutions",
 ) -> Figure | None:  # None where there is only one size
-    "Sequence accuracy on training and test images over the number of different training images, for the same number of steps."
+    """Sequence accuracy on training and test images over the number of different training images, for the same number
+    of steps."""
     runs = [
         r
         for r in records
@@ -790,7 +825,8 @@ def sweep_table(records: list[Record], experiment: str, names: tuple[str, ...]) 
 
 
 def show_sweep(records: list[Record], experiment: str, names: tuple[str, ...]) -> Figure:
-    "Reading and placing over the first parameter that has several values, a line for each value of the others through the means, a dot a seed."
+    """Reading and placing over the first parameter that has several values, a line for each value of the others
+    through the means, a dot a seed."""
     runs = swept(records, experiment, names)
     name, *others = [n for n in names if len({r.parameters[n] for r in runs}) > 1] or names[:1]
     rows = pd.DataFrame(

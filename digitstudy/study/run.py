@@ -47,20 +47,22 @@ class Run(RunFolder):
         torch.manual_seed(self.seed)
 
     def sequences(self, min_digits: int = 5, strip: bool = False) -> dict[str, Sequences]:
-        "The three splits, on the device. Training sequences are drawn with the run's seed; validation and test are the same for all."
+        """The three splits, on the device. Training sequences are drawn with the run's seed; validation and test are
+        the same for all."""
         s = self.settings
         spec = SequenceSpec.strip(5, 28) if strip else SequenceSpec(s.height, s.width, min_digits, 5, s.digit_size)
         sizes = {"train": s.train_examples, "valid": s.valid_examples, "test": s.test_examples}
         self.data = {
-            split: Sequences(load_digits(split), spec, sizes[split], self.seed if split == "train" else 0).to(
-                self.device
+            split: (
+                Sequences(load_digits(split), spec, sizes[split], self.seed if split == "train" else 0).to(self.device)
             )
             for split in SPLITS
         }
         return self.data
 
     def house_numbers(self, source: str = "auto", letterbox: bool = False, extra: int = 0) -> dict[str, HouseNumbers]:
-        "The three splits of SVHN, or of rendered house numbers, on the device, with `extra` more to train on; and `photos`, real ones that nothing is trained on, where they lie on this machine."
+        """The three splits of SVHN, or of rendered house numbers, on the device, with `extra` more to train on; and
+        `photos`, real ones that nothing is trained on, where they lie on this machine."""
         s = self.settings
 
         def load(split, size):
@@ -100,9 +102,20 @@ class Run(RunFolder):
         folder.mkdir(exist_ok=True)
         self.model, self.data = model, data
         now = train(
-            model, data, loss, epochs or s.epochs, s.batch_size, s.learning_rate, self.seed, self.precision, probes, folder, identity,
-            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""), watch=min(1000, max(64, s.test_examples // 8)),
-        )  # fmt: skip
+            model,
+            data,
+            loss,
+            epochs or s.epochs,
+            s.batch_size,
+            s.learning_rate,
+            self.seed,
+            self.precision,
+            probes,
+            folder,
+            identity,
+            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""),
+            watch=min(1000, max(64, s.test_examples // 8)),
+        )
         self.trained = now if self.trained is None else both_parts(self.trained, now)
         return self.trained
 
@@ -112,7 +125,8 @@ class Run(RunFolder):
         model: torch.nn.Module,
         source: str,  # where the training data come from, in words
     ) -> Trained:
-        "Train `model` by another function than `train`. Its checkpoint stands for the parameters and the package's code, whatever else the notebook does."
+        """Train `model` by another function than `train`. Its checkpoint stands for the parameters and the package's
+        code, whatever else the notebook does."""
         found = fingerprint(self.experiment)
         self.fingerprint = {"parameters": self.parameters, "source": source} | found
         self.set_up, self.model = time.perf_counter() - self.began, model
@@ -131,10 +145,12 @@ class Run(RunFolder):
         self,
         measures: tuple = (),  # more to note for each split: functions of `Predictions`
         said: dict[str, Predictions] | None = None,  # split -> what was answered; asked of the model, if not given
-        seen: tuple[int, int]
-        | None = None,  # height and width of what the model was trained on; those of the test images, if not given
-        trained_on: dict
-        | None = None,  # source, sha256, size and digest of the training data, where they are none of the splits
+        seen: (
+            tuple[int, int] | None
+        ) = None,  # height and width of what the model was trained on; those of the test images, if not given
+        trained_on: (
+            dict | None
+        ) = None,  # source, sha256, size and digest of the training data, where they are none of the splits
     ) -> Record:
         "Measure all splits whole, draw the pictures, write the record and put it in its place."
         start, trained = time.perf_counter(), self.trained
@@ -157,11 +173,27 @@ class Run(RunFolder):
             "flops": 3 * forward * trained.examples,
         }
         record = Record(
-            self.experiment, self.profile, self.seed, self.variant, {k: v for k, v in self.parameters.items() if k != "output"},
-            ({"train": trained_on} if trained_on else {}) | {split: {"source": d.bank.source, "sha256": d.bank.sha256, "size": len(d), "digest": digest(d, min(1000, len(d)))} for split, d in self.data.items()},
-            {"parameters": parameter_count(self.model), "flops": forward}, environment(self.device, self.threads, self.precision), cost,
-            {split: score(a) | {measure.__name__: measure(a) for measure in measures} for split, a in said.items()}, {k: v for k, v in self.fingerprint.items() if k != "parameters"},
-        )  # fmt: skip
+            self.experiment,
+            self.profile,
+            self.seed,
+            self.variant,
+            {k: v for k, v in self.parameters.items() if k != "output"},
+            ({"train": trained_on} if trained_on else {})
+            | {
+                split: {
+                    "source": d.bank.source,
+                    "sha256": d.bank.sha256,
+                    "size": len(d),
+                    "digest": digest(d, min(1000, len(d))),
+                }
+                for split, d in self.data.items()
+            },
+            {"parameters": parameter_count(self.model), "flops": forward},
+            environment(self.device, self.threads, self.precision),
+            cost,
+            {split: score(a) | {measure.__name__: measure(a) for measure in measures} for split, a in said.items()},
+            {k: v for k, v in self.fingerprint.items() if k != "parameters"},
+        )
         try:
             trained.curve.drop(columns="position_accuracy", errors="ignore").to_csv(
                 self.folder / "curve.csv", index=False, float_format="%.6g"
@@ -176,7 +208,8 @@ class Run(RunFolder):
             write_record(record, self.folder)
         except OSError as e:
             raise StudyError(
-                f"The record could not be written into {self.folder} ({e.strerror}): free some space and run again; training goes on from its last epoch."
+                f"The record could not be written into {self.folder} ({e.strerror}): free some space and run again;"
+                " training goes on from its last epoch."
             ) from None
         if not self.kept_outside:
             publish_run(self.folder, self.final)

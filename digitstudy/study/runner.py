@@ -134,11 +134,13 @@ def execute_notebook(
         raise StudyError(f"{source.stem} failed: {what} {see}") from None
     except DeadKernelError:
         raise StudyError(
-            f"{source.stem} failed: its process died, perhaps of too little memory. Run it again; training goes on from its last epoch. {see}"
+            f"{source.stem} failed: its process died, perhaps of too little memory. Run it again; training goes on from"
+            f" its last epoch. {see}"
         ) from None
     except OSError as e:
         raise StudyError(
-            f"{source.stem} failed: {target} could not be written ({e.strerror}). Free some space and run again; training goes on from its last epoch."
+            f"{source.stem} failed: {target} could not be written ({e.strerror}). Free some space and run again;"
+            " training goes on from its last epoch."
         ) from None
     notebook = nbformat.read(target, as_version=4)
     notebook.metadata.pop("papermill", None)  # folders of this machine
@@ -161,12 +163,14 @@ def _run(run: RunFolder, parameters: dict, reports: Path, kernel: WaitingKernel 
         execute_notebook(notebook_of(run.experiment), run.folder / "notebook.ipynb", told, kernel)
     if not (run.folder / "record.json").exists():
         raise StudyError(
-            f"{run.experiment} ended without a record: its notebook must call run.finish(). See {run.folder / 'notebook.ipynb'}"
+            f"{run.experiment} ended without a record: its notebook must call run.finish(). See"
+            f" {run.folder / 'notebook.ipynb'}"
         )
     data = read_record(publish_run(run.folder, run.final)).data
     for source in sorted({d["source"] for d in data.values() if "MNIST digits from" in d["source"]}):
         print(
-            f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all of it.",
+            f"NOT THE WHOLE OF MNIST: made with {source}, so results are worse; `digitstudy data` says how to get all"
+            " of it.",
             file=sys.stderr,
         )
     if data["train"]["source"].startswith(RENDERED):
@@ -174,7 +178,8 @@ def _run(run: RunFolder, parameters: dict, reports: Path, kernel: WaitingKernel 
 
 
 def _check_machine(values: dict):  # name -> value, every parameter
-    "What only torch knows is asked before the notebook starts, but torch is loaded for what is out of the ordinary alone."
+    """What only torch knows is asked before the notebook starts, but torch is loaded for what is out of the ordinary
+    alone."""
     if values["device"] in ("auto", "cpu") and values["precision"] == "auto":
         return
     from digitstudy.training.fit import choose_device, choose_precision
@@ -268,8 +273,10 @@ def plan(
 ) -> dict[Job, str]:  # why it has to be run; "" if not
     "What a batch has to do."
     return {
-        job: stale_reason(job.experiment, job.profile, job.seed, reports, dict(job.given))
-        or ("asked for" if everything else "")
+        job: (
+            stale_reason(job.experiment, job.profile, job.seed, reports, dict(job.given))
+            or ("asked for" if everything else "")
+        )
         for job in jobs
     }
 
@@ -305,7 +312,8 @@ def _pixels(values: dict) -> int:
 
 
 def evidence(profile: str, reports: Path) -> dict[str, Known]:  # by experiment
-    "What tells how much an experiment needs: its records of this profile, in `reports` or in the checkout; else those of the checkout's largest profile that has any."
+    """What tells how much an experiment needs: its records of this profile, in `reports` or in the checkout; else
+    those of the checkout's largest profile that has any."""
     ours, found = study_home() / "reports", {}
     for home, name in [(reports, profile), (ours, profile), *((ours, other) for other in reversed(profiles()))]:
         new = {}
@@ -341,7 +349,8 @@ MADE_FROM = "made_from.txt"
 
 
 def report_source(reports: Path, profile: str) -> str:
-    "A fingerprint of what a report is made from: all records, and the code of its notebook. Dates mean nothing in a fresh clone."
+    """A fingerprint of what a report is made from: all records, and the code of its notebook. Dates mean nothing in a
+    fresh clone."""
     sha = hashlib.sha256("".join(source for source, _ in code_cells(study_home() / "nbs" / "report.ipynb")).encode())
     for path in sorted((reports / profile / "records").glob("*/*/record.json")):
         sha.update(path.read_bytes())
@@ -365,7 +374,8 @@ def make_report(
     load_settings(profile)
     if not read_records(reports, profile):
         raise StudyError(
-            f"There are no records of the profile {profile} in {reports}: run `digitstudy study --profile {profile}` first."
+            f"There are no records of the profile {profile} in {reports}: run `digitstudy study --profile {profile}`"
+            " first."
         )
     source = report_source(reports, profile)
     with _environment(DIGITSTUDY_REPORTS=str(reports)):
@@ -625,7 +635,9 @@ def machines(on: str) -> Path:
     folder = next((f for f in (home / on, Path(on)) if (f / "config.yaml").is_file()), None)
     if folder is None:
         raise StudyError(
-            f"Nowhere to run is called {on!r}: choose one of {', '.join(sorted(f.parent.name for f in home.glob('*/config.yaml')))}, or name a folder with a config.yaml."
+            f"Nowhere to run is called {on!r}: choose one of"
+            f" {', '.join(sorted(f.parent.name for f in home.glob('*/config.yaml')))}, or name a folder with a"
+            " config.yaml."
         )
     try:
         executor = (yaml.safe_load((folder / "config.yaml").read_text()) or {}).get("executor", "local")
@@ -676,7 +688,8 @@ def write_jobs(
 
 
 def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whether all went well
-    "Run Snakemake in a process group of its own; whatever interrupts this process interrupts the group, so that Snakemake can cancel what it has sent elsewhere."
+    """Run Snakemake in a process group of its own; whatever interrupts this process interrupts the group, so that
+    Snakemake can cancel what it has sent elsewhere."""
 
     def hear():
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has background commands ignore it
@@ -721,8 +734,29 @@ def run_elsewhere(
     for done in [*(work / f"{job.name}.done" for job in jobs), work / "report.done"]:
         done.unlink(missing_ok=True)
     write_jobs(jobs, reports, work / "jobs.json", report, everything, carried)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(study_home() / "workflow" / "Snakefile"), "--directory", str(work), "--workflow-profile", str(where),
-               "--forceall", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "rules", "progress", "host", "--config", f"jobs={work / 'jobs.json'}"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(study_home() / "workflow" / "Snakefile"),
+        "--directory",
+        str(work),
+        "--workflow-profile",
+        str(where),
+        "--forceall",
+        "--keep-going",
+        "--nolock",
+        "--rerun-incomplete",
+        "--rerun-triggers",
+        "mtime",
+        "--quiet",
+        "rules",
+        "progress",
+        "host",
+        "--config",
+        f"jobs={work / 'jobs.json'}",
+    ]
     well = _until_done(command, os.environ | carried)
     why = plan(jobs, reports, everything)  # markers may lie elsewhere, records do not
     undone = {job: "failed" for job in jobs if why[job] and not (work / f"{job.name}.done").exists()}
@@ -786,7 +820,8 @@ def _announce(todo: dict[Job, str], done: int, reports: Path):
     known_of = [s for s in seconds.values() if s]
     if known_of:
         print(
-            f"By the records {len(known_of)} of them take {clock(sum(mean for mean, _ in known_of))} one after another.",
+            f"By the records {len(known_of)} of them take {clock(sum(mean for mean, _ in known_of))} one after"
+            " another.",
             file=sys.stderr,
         )
 
@@ -888,7 +923,8 @@ def run_sweep(
     print(write_table(sweep_table(mine, experiment, names), table).to_string(index=False))
     write_figure(show_sweep(mine, experiment, names), figure)
     print(
-        f"The table: {table}.csv, and the figure: {figure}.png; `digitstudy report --profile {profile}` puts a sweep of three values or more into the report.",
+        f"The table: {table}.csv, and the figure: {figure}.png; `digitstudy report --profile {profile}` puts a sweep of"
+        " three values or more into the report.",
         file=sys.stderr,
     )
     return well

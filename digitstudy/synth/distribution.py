@@ -70,9 +70,11 @@ def measure_annotations(
         }
     pooled = {"gap": np.concatenate([gap for *_, gap, _ in seen]), "jitter": np.concatenate([j for *_, j in seen])}
     return {
-        "about": f"measured on {len(seen)} annotations", "lengths": np.bincount(count, minlength=PLACES + 1)[1:].tolist(),
-        "digits": digits.tolist(), "places": places,
-    } | {name: np.quantile(x, QUANTILES).round(4).tolist() for name, x in pooled.items()}  # fmt: skip
+        "about": f"measured on {len(seen)} annotations",
+        "lengths": np.bincount(count, minlength=PLACES + 1)[1:].tolist(),
+        "digits": digits.tolist(),
+        "places": places,
+    } | {name: np.quantile(x, QUANTILES).round(4).tolist() for name, x in pooled.items()}
 
 # %% ../../nbs/synth/00_distribution.ipynb #63ca77c8
 @lru_cache(1)

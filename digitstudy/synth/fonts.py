@@ -24,18 +24,23 @@ from ..core.dataset import SPLITS
 
 # %% ../../nbs/synth/01_fonts.ipynb #1bcb9402
 FAMILIES = (
-    "abril-fatface alfa-slab-one anton archivo-narrow barlow barlow-condensed bebas-neue bitter black-ops-one bodoni-moda bungee caveat cinzel "
-    "dm-serif-display fira-sans-condensed fjalla-one gravitas-one hammersmith-one josefin-sans jost kalam lato libre-baskerville lobster montserrat "
-    "open-sans oswald pacifico permanent-marker playfair-display poppins pt-sans pt-sans-narrow righteous roboto roboto-slab russo-one saira-condensed "
-    "sanchez varela-round"
+    "abril-fatface alfa-slab-one anton archivo-narrow barlow barlow-condensed bebas-neue bitter black-ops-one"
+    " bodoni-moda bungee caveat cinzel dm-serif-display fira-sans-condensed fjalla-one gravitas-one hammersmith-one"
+    " josefin-sans jost kalam lato libre-baskerville lobster montserrat open-sans oswald pacifico permanent-marker"
+    " playfair-display poppins pt-sans pt-sans-narrow righteous roboto roboto-slab russo-one saira-condensed sanchez"
+    " varela-round"
 ).split()
-MATPLOTLIB = "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono-Bold DejaVuSerif DejaVuSerif-Bold DejaVuSerif-Italic STIXGeneral STIXGeneralBol STIXGeneralItalic cmr10 cmb10 cmss10 cmtt10".split()
+MATPLOTLIB = (
+    "DejaVuSans DejaVuSans-Bold DejaVuSans-Oblique DejaVuSansMono-Bold DejaVuSerif DejaVuSerif-Bold DejaVuSerif-Italic"
+    " STIXGeneral STIXGeneralBol STIXGeneralItalic cmr10 cmb10 cmss10 cmtt10".split()
+)
 
 
 def package_fonts(
     families: list[str] = FAMILIES,  # looked for among the packages
 ) -> list[Path]:
-    "The font files that installed packages carry: matplotlib's, and those of `families`, in their regular and bold weights."
+    """The font files that installed packages carry: matplotlib's, and those of `families`, in their regular and bold
+    weights."""
     import matplotlib
 
     files = [Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf") for name in MATPLOTLIB]
@@ -182,7 +187,8 @@ def _read_fonts(files: dict[str, Path], glyphs: str = GLYPHS) -> dict[str, tuple
 def _complete(families: list[str], extra: str = "fonts") -> list[str]:  # says it if one is missing
     if missing := [f for f in families if not find_spec("fontpkg_" + f.replace("-", "_"))]:
         print(
-            f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house numbers vary less and differ from those made with all. pip install 'digitstudy[{extra}]' adds them.",
+            f"NOT ALL FONTS: {len(missing)} of {len(families)} font packages are not installed, so rendered house"
+            f" numbers vary less and differ from those made with all. pip install 'digitstudy[{extra}]' adds them.",
             file=sys.stderr,
         )
     return families
@@ -201,7 +207,8 @@ def _banks(folder: str | None) -> dict[str, GlyphBank]:
     families = split_families([family for _, family in read.values()])
     if not families["train"]:
         raise StudyError(
-            f"{folder} holds usable fonts of {len({f for _, f in read.values()})} families, but three splits that share none need three: add fonts with the digits 0 to 9."
+            f"{folder} holds usable fonts of {len({f for _, f in read.values()})} families, but three splits that share"
+            " none need three: add fonts with the digits 0 to 9."
         )
     source = f"{RENDERED}, {len(read)} fonts of {'packages' if folder is None else 'a folder'}"
     return {
@@ -221,15 +228,18 @@ def load_glyphs(
 
 # %% ../../nbs/synth/01_fonts.ipynb #a1070002
 MORE_FAMILIES = (
-    "rubik nunito raleway inter work-sans source-sans-3 merriweather noto-sans noto-serif dosis quicksand titillium-web heebo mukta cabin arimo "
-    "crimson-text crimson-pro exo exo-2 oxygen hind karla dancing-script abel teko signika asap overpass ibm-plex-sans ibm-plex-serif ibm-plex-mono "
-    "zilla-slab arvo vollkorn cardo cormorant cormorant-garamond eb-garamond spectral lora domine alegreya-sans shadows-into-light indie-flower "
-    "satisfy great-vibes yellowtail comfortaa orbitron press-start-2p lilita-one luckiest-guy fredoka acme archivo archivo-black marcellus inconsolata "
-    "fira-code fira-sans space-mono space-grotesk dm-sans dm-mono manrope sora outfit urbanist lexend plus-jakarta-sans public-sans red-hat-display "
-    "be-vietnam-pro chivo rajdhani yanone-kaffeesatz news-cycle questrial saira roboto-condensed roboto-mono league-spartan changa-one slabo-27px "
-    "oleo-script lobster-two viga"
+    "rubik nunito raleway inter work-sans source-sans-3 merriweather noto-sans noto-serif dosis quicksand titillium-web"
+    " heebo mukta cabin arimo crimson-text crimson-pro exo exo-2 oxygen hind karla dancing-script abel teko signika"
+    " asap overpass ibm-plex-sans ibm-plex-serif ibm-plex-mono zilla-slab arvo vollkorn cardo cormorant"
+    " cormorant-garamond eb-garamond spectral lora domine alegreya-sans shadows-into-light indie-flower satisfy"
+    " great-vibes yellowtail comfortaa orbitron press-start-2p lilita-one luckiest-guy fredoka acme archivo"
+    " archivo-black marcellus inconsolata fira-code fira-sans space-mono space-grotesk dm-sans dm-mono manrope sora"
+    " outfit urbanist lexend plus-jakarta-sans public-sans red-hat-display be-vietnam-pro chivo rajdhani"
+    " yanone-kaffeesatz news-cycle questrial saira roboto-condensed roboto-mono league-spartan changa-one slabo-27px"
+    " oleo-script lobster-two viga"
 ).split()
-LETTERS = "CDFGHJKLMPUVWXYacdefhkmnprtuvwxy"  # with those of GLYPHS the ones that nobody takes for a digit, but for B and S there
+# with those of GLYPHS the ones that nobody takes for a digit, but for B and S there
+LETTERS = "CDFGHJKLMPUVWXYacdefhkmnprtuvwxy"
 
 
 @lru_cache(3)

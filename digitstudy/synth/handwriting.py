@@ -57,7 +57,8 @@ def elastic(
     copies: int = 3,  # of each digit, beside the digit itself
     seed: int = 0,
 ) -> DigitBank:  # `1 + copies` times as many digits
-    "The digits, and others as another hand might have written them; made on the CPU, so that they are the same for any device (Simard et al. 2003)."
+    """The digits, and others as another hand might have written them; made on the CPU, so that they are the same for
+    any device (Simard et al. 2003)."""
     images, side, key = bank.images.cpu(), bank.images.shape[-1], stream(seed + 2**20, bank.split)
     parts = [images]
     for index in torch.arange(copies * len(bank)).split(4096):
@@ -191,14 +192,43 @@ def draw_paper(d: Draws) -> dict[str, Tensor]:
     rule = paper + (one_of(RULES) * torch.where(dark, 0.6, 1.0) - paper) * b(0.3, 1.0)[:, None]
     none = torch.zeros_like(d.unit())
     return {
-        "paper": paper, "pen": pen, "rule": rule, "ruled": d.choice(40, 40, 20), "pitch": b(0.7, 2.2), "rule_wide": b(0.015, 0.04), "rule_at": d.unit(),
-        "texture": d.below(11), "texture_scale": b(0.1, 0.5) * GRAIN, "texture_u": b(0, GRAIN), "texture_v": b(0, GRAIN), "grain": b(0.0, 0.12), "dry": b(0.0, 0.5) * d.chance(0.5), "bold": b(-0.035, 0.05),
-        "fall_x": b(-0.45, 0.45), "fall_y": b(-0.4, 0.4), "cast": d.chance(0.25) * b(0.2, 0.6), "cast_a": b(-1, 1), "cast_b": b(-1, 1), "cast_c": b(-0.4, 0.4), "cast_soft": b(0.01, 0.3),
-        "glare": d.chance(0.1) * b(30, 110), "glare_x": b(0, 1), "glare_y": b(0, 1), "glare_r": b(0.3, 0.9), "wire": none,
-        "exposure": b(0.5, 1.25), "contrast": b(0.6, 1.15), "haze": b(40, 150), "cast_rgb": torch.stack([b(0.88, 1.12) for _ in range(3)], 1),
-        "blur": torch.stack([d.chance(0.7) * b(0.2, 1.0), d.chance(0.4) * b(0.0, 1.0), d.chance(0.2) * b(0.0, 1.0)], 1), "sharpen": d.chance(0.25) * b(0.2, 0.8), "drag": d.chance(0.1) * b(0.3, 1.0),
-        "noise": b(0.3, 2.0) * b(0.3, 3.5), "noise_at": d.whole(), "quality": d.choice(40, 30, 20, 8, 2),
-    }  # fmt: skip
+        "paper": paper,
+        "pen": pen,
+        "rule": rule,
+        "ruled": d.choice(40, 40, 20),
+        "pitch": b(0.7, 2.2),
+        "rule_wide": b(0.015, 0.04),
+        "rule_at": d.unit(),
+        "texture": d.below(11),
+        "texture_scale": b(0.1, 0.5) * GRAIN,
+        "texture_u": b(0, GRAIN),
+        "texture_v": b(0, GRAIN),
+        "grain": b(0.0, 0.12),
+        "dry": b(0.0, 0.5) * d.chance(0.5),
+        "bold": b(-0.035, 0.05),
+        "fall_x": b(-0.45, 0.45),
+        "fall_y": b(-0.4, 0.4),
+        "cast": d.chance(0.25) * b(0.2, 0.6),
+        "cast_a": b(-1, 1),
+        "cast_b": b(-1, 1),
+        "cast_c": b(-0.4, 0.4),
+        "cast_soft": b(0.01, 0.3),
+        "glare": d.chance(0.1) * b(30, 110),
+        "glare_x": b(0, 1),
+        "glare_y": b(0, 1),
+        "glare_r": b(0.3, 0.9),
+        "wire": none,
+        "exposure": b(0.5, 1.25),
+        "contrast": b(0.6, 1.15),
+        "haze": b(40, 150),
+        "cast_rgb": torch.stack([b(0.88, 1.12) for _ in range(3)], 1),
+        "blur": torch.stack([d.chance(0.7) * b(0.2, 1.0), d.chance(0.4) * b(0.0, 1.0), d.chance(0.2) * b(0.0, 1.0)], 1),
+        "sharpen": d.chance(0.25) * b(0.2, 0.8),
+        "drag": d.chance(0.1) * b(0.3, 1.0),
+        "noise": b(0.3, 2.0) * b(0.3, 3.5),
+        "noise_at": d.whole(),
+        "quality": d.choice(40, 30, 20, 8, 2),
+    }
 
 
 def paint_paper(
@@ -239,11 +269,13 @@ class PaperSpec:
     def __post_init__(self):
         if self.height < 64 or self.width < 64 or self.height % 8 or self.width % 8:
             raise StudyError(
-                f"Pictures of paper of {self.height}x{self.width} pixels cannot be made: give at least 64x64, and multiples of 8."
+                f"Pictures of paper of {self.height}x{self.width} pixels cannot be made: give at least 64x64, and"
+                " multiples of 8."
             )
         if not 0 < self.smallest <= self.largest < 1:
             raise StudyError(
-                f"Digits from {self.smallest} to {self.largest} of a picture's height cannot be: give shares between 0 and 1, the smaller first."
+                f"Digits from {self.smallest} to {self.largest} of a picture's height cannot be: give shares between 0"
+                " and 1, the smaller first."
             )
         if self.max_digits != PLACES:
             raise StudyError(f"Handwritten numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")

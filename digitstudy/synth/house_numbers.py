@@ -256,7 +256,8 @@ def _render(data: RenderedNumbers, recipe: dict, final: Path, chunk: int, progre
     )
     if (free := shutil.disk_usage(final.parent).free) < need:
         raise StudyError(
-            f"{n:,} pictures need {need / 1e9:.1f} GB, but {final.parent} has {free / 1e9:.1f} GB free: free some space, or name another folder."
+            f"{n:,} pictures need {need / 1e9:.1f} GB, but {final.parent} has {free / 1e9:.1f} GB free: free some"
+            " space, or name another folder."
         )
     try:
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed

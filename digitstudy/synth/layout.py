@@ -25,7 +25,7 @@ def lay_out(
     tiled: Tensor,  # bool `[n]`: at equal distances
 ) -> dict[
     str, Tensor
-]:  # font, glyph, left, top `[n, SLOTS]` in strip pixels, corners `[n, 6, 4]` of the digits in units of their height, length `[n]`
+]:  # font, glyph, left, top `[n, SLOTS]` in strip pixels; corners `[n, 6, 4]` and length `[n]` in digit heights
     "Where each glyph goes on the strip."
     n, count, present = d.n, number["count"], number["present"]
     font, upright = d.below(len(bank)), ~((number["slope"].abs() > 1.5) | d.chance(0.015) & (count > 1))
@@ -55,9 +55,17 @@ def lay_out(
     box = torch.stack([start, top + ink[..., 1], start + wide, top + ink[..., 3]], -1)
     middle = torch.tensor([STRIP[1] // 2, STRIP[0] // 2] * 2, device=d.device)
     return {
-        "font": font, "glyph": glyph, "left": left, "top": top, "present": present, "upright": upright, "length": length.double() / TALL,
-        "pitch": torch.where(tiled, pitch.double() / TALL, 0.0), "corners": (box - middle).double() / TALL, "box": box,
-    }  # fmt: skip
+        "font": font,
+        "glyph": glyph,
+        "left": left,
+        "top": top,
+        "present": present,
+        "upright": upright,
+        "length": length.double() / TALL,
+        "pitch": torch.where(tiled, pitch.double() / TALL, 0.0),
+        "corners": (box - middle).double() / TALL,
+        "box": box,
+    }
 
 
 def add_neighbours(

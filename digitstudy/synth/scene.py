@@ -137,10 +137,19 @@ SECOND = {
     "bars": 0.2,
 }  # its brightness over the first's
 PLATES = [  # how often, ground, digits
-    (26, (38, 62, 138), (236, 236, 230)), (8, (30, 40, 92), (232, 232, 226)), (16, (228, 228, 224), (36, 36, 38)), (12, (222, 224, 228), (44, 58, 128)),
-    (10, (32, 32, 34), (228, 226, 220)), (5, (172, 142, 84), (42, 32, 24)), (3, (34, 84, 62), (230, 230, 222)), (3, (150, 38, 32), (232, 228, 220)),
-    (6, (168, 168, 170), (34, 34, 36)), (4, (98, 66, 42), (228, 208, 160)), (5, (224, 214, 194), (62, 82, 138)), (3, (210, 140, 40), (36, 30, 28)),
-]  # fmt: skip
+    (26, (38, 62, 138), (236, 236, 230)),
+    (8, (30, 40, 92), (232, 232, 226)),
+    (16, (228, 228, 224), (36, 36, 38)),
+    (12, (222, 224, 228), (44, 58, 128)),
+    (10, (32, 32, 34), (228, 226, 220)),
+    (5, (172, 142, 84), (42, 32, 24)),
+    (3, (34, 84, 62), (230, 230, 222)),
+    (3, (150, 38, 32), (232, 228, 220)),
+    (6, (168, 168, 170), (34, 34, 36)),
+    (4, (98, 66, 42), (228, 208, 160)),
+    (5, (224, 214, 194), (62, 82, 138)),
+    (3, (210, 140, 40), (36, 30, 28)),
+]
 INKS = [(26, 26, 28), (234, 234, 230), (168, 136, 72), (150, 152, 156), (40, 52, 110), (96, 60, 40), (198, 198, 200)]
 
 
@@ -208,7 +217,8 @@ def on_plane(
     height: int,
     width: int,
 ) -> tuple[Tensor, ...]:  # x, y, across, u, v, pixel
-    "The pixels of pictures: x and y in heights of the picture, across from 0 to 1, u and v on the number's plane, and a pixel's size there."
+    """The pixels of pictures: x and y in heights of the picture, across from 0 to 1, u and v on the number's plane,
+    and a pixel's size there."""
     device = s["back"].device
     y = ((torch.arange(height, device=device) + 0.5) / height).view(1, -1, 1)
     across = ((torch.arange(width, device=device) + 0.5) / width).view(1, 1, -1)
@@ -258,17 +268,56 @@ def draw_style(d: Draws, m: dict[str, Tensor]) -> dict[str, Tensor]:
     b, light = d.between, d.between(-1, 1)
     heavy = d.choice(54, 14, 8, 14, 10)  # flat, outlined, hollow, raised, engraved
     return {
-        "pad_u": b(0.12, 0.6), "pad_v": b(0.1, 0.5), "shape": d.choice(35, 35, 20, 10), "round": b(0.06, 0.3), "rim_at": b(0.03, 0.12), "rim_wide": d.chance(0.55) * b(0.02, 0.06),
-        "shine": d.chance(0.3) * b(10, 45), "bold": b(-0.035, 0.03), "heavy": heavy, "outline": b(0.03, 0.08), "inner": b(0.03, 0.05),
-        "light_u": 0.09 * light, "light_v": b(0.02, 0.09), "shadow": d.chance(0.5) * b(0.15, 0.6), "soft": b(0.03, 0.14), "relief": b(30, 110),
-        "texture_scale": b(0.22, 0.6) * GRAIN, "texture_u": b(0, GRAIN), "texture_v": b(0, GRAIN), "grime": b(0.0, 0.5),
-        "side": torch.stack([torch.where(d.chance(0.3), b(0.1, 0.92), -9.0) for _ in range(3)], 1), "tilt": b(-0.12, 0.12), "trim_dark": b(0.25, 0.9),
-        "fall_x": b(-0.3, 0.3), "fall_y": b(-0.25, 0.25), "cast": d.chance(0.12) * b(0.3, 0.6), "cast_a": b(-1, 1), "cast_b": b(-1, 1), "cast_c": b(-0.4, 0.4), "cast_soft": b(0.01, 0.1),
-        "glare": d.chance(0.08) * b(30, 110), "glare_x": b(0, 1), "glare_y": b(0, 1), "glare_r": b(0.3, 0.9), "wire": d.chance(0.04) * b(0.01, 0.03), "wire_a": b(-0.5, 0.5), "wire_y": b(0.15, 0.85),
-        "exposure": b(0.55, 1.45), "contrast": b(0.6, 1.15), "haze": b(40, 150), "cast_rgb": torch.stack([b(0.93, 1.07) for _ in range(3)], 1),
-        "blur": torch.stack([d.chance(0.85) * b(0.2, 1.0), d.chance(0.65) * b(0.0, 1.0), d.chance(0.35) * b(0.0, 1.0)], 1), "sharpen": d.chance(0.25) * b(0.2, 0.8), "drag": d.chance(0.1) * b(0.3, 1.0),
-        "noise": b(0.3, 2.0) * b(0.3, 3.5), "noise_at": d.whole(), "quality": d.choice(25, 20, 25, 20, 10),
-    }  # fmt: skip
+        "pad_u": b(0.12, 0.6),
+        "pad_v": b(0.1, 0.5),
+        "shape": d.choice(35, 35, 20, 10),
+        "round": b(0.06, 0.3),
+        "rim_at": b(0.03, 0.12),
+        "rim_wide": d.chance(0.55) * b(0.02, 0.06),
+        "shine": d.chance(0.3) * b(10, 45),
+        "bold": b(-0.035, 0.03),
+        "heavy": heavy,
+        "outline": b(0.03, 0.08),
+        "inner": b(0.03, 0.05),
+        "light_u": 0.09 * light,
+        "light_v": b(0.02, 0.09),
+        "shadow": d.chance(0.5) * b(0.15, 0.6),
+        "soft": b(0.03, 0.14),
+        "relief": b(30, 110),
+        "texture_scale": b(0.22, 0.6) * GRAIN,
+        "texture_u": b(0, GRAIN),
+        "texture_v": b(0, GRAIN),
+        "grime": b(0.0, 0.5),
+        "side": torch.stack([torch.where(d.chance(0.3), b(0.1, 0.92), -9.0) for _ in range(3)], 1),
+        "tilt": b(-0.12, 0.12),
+        "trim_dark": b(0.25, 0.9),
+        "fall_x": b(-0.3, 0.3),
+        "fall_y": b(-0.25, 0.25),
+        "cast": d.chance(0.12) * b(0.3, 0.6),
+        "cast_a": b(-1, 1),
+        "cast_b": b(-1, 1),
+        "cast_c": b(-0.4, 0.4),
+        "cast_soft": b(0.01, 0.1),
+        "glare": d.chance(0.08) * b(30, 110),
+        "glare_x": b(0, 1),
+        "glare_y": b(0, 1),
+        "glare_r": b(0.3, 0.9),
+        "wire": d.chance(0.04) * b(0.01, 0.03),
+        "wire_a": b(-0.5, 0.5),
+        "wire_y": b(0.15, 0.85),
+        "exposure": b(0.55, 1.45),
+        "contrast": b(0.6, 1.15),
+        "haze": b(40, 150),
+        "cast_rgb": torch.stack([b(0.93, 1.07) for _ in range(3)], 1),
+        "blur": torch.stack(
+            [d.chance(0.85) * b(0.2, 1.0), d.chance(0.65) * b(0.0, 1.0), d.chance(0.35) * b(0.0, 1.0)], 1
+        ),
+        "sharpen": d.chance(0.25) * b(0.2, 0.8),
+        "drag": d.chance(0.1) * b(0.3, 1.0),
+        "noise": b(0.3, 2.0) * b(0.3, 3.5),
+        "noise_at": d.whole(),
+        "quality": d.choice(25, 20, 25, 20, 10),
+    }
 
 
 def _over(image: Tensor, cover: Tensor, colour: Tensor) -> Tensor:  # image [n, 3, h, w], cover [n, h, w], colour [n, 3]
@@ -312,7 +361,7 @@ def paint(
     height: int,
 ) -> Tensor:  # float32 `[n, 3, height, 2 * height]`, 0 to 255
     "The scene, before the camera sees it."
-    n, device = len(strips), strips.device
+    n = len(strips)
     s = {name: value.view(n, 1, 1) if value.dim() == 1 else value for name, value in s.items()}
     x, y, across, u, v, pixel = on_plane(s, height, 2 * height)
 

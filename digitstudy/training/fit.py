@@ -44,7 +44,8 @@ def choose_device(
         raise StudyError(f"There is no device {name!r}: choose auto, cpu, cuda or cuda:0.")
     if kind == "cuda" and torch.cuda.device_count() <= int(number or 0):
         raise StudyError(
-            f"The device {name} was asked for, but torch sees {torch.cuda.device_count()} GPUs here: choose auto or cpu, or install a CUDA build of torch."
+            f"The device {name} was asked for, but torch sees {torch.cuda.device_count()} GPUs here: choose auto or"
+            " cpu, or install a CUDA build of torch."
         )
     return torch.device(name)
 
@@ -87,7 +88,8 @@ class Batches:
         self.device, self.seconds = data.bank.images.device, 0.0  # spent on composing
         if len(data) < batch_size:
             raise StudyError(
-                f"A batch of {batch_size} needs as many examples, but there are {len(data)}: lower batch_size or raise train_examples."
+                f"A batch of {batch_size} needs as many examples, but there are {len(data)}: lower batch_size or raise"
+                " train_examples."
             )
 
     def __len__(self):
@@ -249,7 +251,8 @@ def scheduled(
 
 # %% ../../nbs/training/04_fit.ipynb #5d1c0e05
 class Validation(Probe):
-    "Measures on the first validation examples, before the first step and after 1,000 examples, then after `factor` times as many, and so on."
+    """Measures on the first validation examples, before the first step and after 1,000 examples, then after `factor`
+    times as many, and so on."""
 
     def __init__(self, data, size: int = 1000, start: int = 1000, factor: float = 2**0.5):
         super().__init__(data, size)

@@ -123,7 +123,8 @@ def linear_layers(
 
 
 class BoxHead(nn.Module):
-    "Linear layers down to a box. The last layer's first weights are `gain` times larger than He's, since it speaks in pixels."
+    """Linear layers down to a box. The last layer's first weights are `gain` times larger than He's, since it speaks
+    in pixels."""
 
     def __init__(
         self,
@@ -187,7 +188,8 @@ def initialise(
     model: nn.Module,
     seed: int,
 ) -> nn.Module:  # the same model
-    "Initial weights from `seed`: He normal (He et al. 2015) for convolutions and linear layers, Xavier and orthogonal for a GRU, zero biases."
+    """Initial weights from `seed`: He normal (He et al. 2015) for convolutions and linear layers, Xavier and
+    orthogonal for a GRU, zero biases."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in model.modules():

@@ -51,7 +51,8 @@ def save_whole(state, path: Path):
 
 
 def _plain(state):
-    "`state` with numpy's scalars, which schedules leave in an optimizer, as Python's: only plain values are loaded again."
+    """`state` with numpy's scalars, which schedules leave in an optimizer, as Python's: only plain values are loaded
+    again."""
     if isinstance(state, dict):
         return {k: _plain(v) for k, v in state.items()}
     if isinstance(state, list | tuple):
@@ -97,10 +98,15 @@ class Checkpoint(WholeEpochs):
             name: [{k: v.item() if isinstance(v, Tensor) else v for k, v in row.items()} for row in keeper.rows]
             for name, keeper in self.keepers.items()
         }
-        state = (
-            {"identity": self.identity, "epoch": self.epoch + 1, "model": self.model.state_dict(), "opt": _plain(self.opt.state_dict()), "rows": rows,
-             "rng": torch.get_rng_state(), "spent": self.learn.spent()}
-        )  # fmt: skip
+        state = {
+            "identity": self.identity,
+            "epoch": self.epoch + 1,
+            "model": self.model.state_dict(),
+            "opt": _plain(self.opt.state_dict()),
+            "rows": rows,
+            "rng": torch.get_rng_state(),
+            "spent": self.learn.spent(),
+        }
         try:
             save_whole(state, self.path)
         except StudyError as e:
@@ -139,7 +145,10 @@ class Progress(WholeEpochs):
         done, total = self.train_iter, self.n_iter * self.n_epoch
         self.rate = (done - self.first) / max(now - self.began, 1e-9)
         left = (total - done) / self.rate if self.rate else math.nan
-        line = f"{self.title}: epoch {self.epoch + 1} of {self.n_epoch}, {done / total:4.0%}, {self.rate * self.dls.train.batch_size:,.0f} images/s"
+        line = (
+            f"{self.title}: epoch {self.epoch + 1} of {self.n_epoch}, {done / total:4.0%},"
+            f" {self.rate * self.dls.train.batch_size:,.0f} images/s"
+        )
         line += f", {clock(left)} left" if self.rate else ""
         if self.status:
             self.tell(
