@@ -11,6 +11,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'digitstudy.app.cli.read': ('app/cli.html#read', 'digitstudy/app/cli.py'),
                                     'digitstudy.app.cli.report': ('app/cli.html#report', 'digitstudy/app/cli.py'),
                                     'digitstudy.app.cli.run': ('app/cli.html#run', 'digitstudy/app/cli.py'),
+                                    'digitstudy.app.cli.stale': ('app/cli.html#stale', 'digitstudy/app/cli.py'),
                                     'digitstudy.app.cli.study': ('app/cli.html#study', 'digitstudy/app/cli.py'),
                                     'digitstudy.app.cli.sweep': ('app/cli.html#sweep', 'digitstudy/app/cli.py'),
                                     'digitstudy.app.cli.write': ('app/cli.html#write', 'digitstudy/app/cli.py')},

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Profile', 'Seeds', 'Cores', 'Minutes', 'On', 'Output', 'EXTRAS', 'read', 'live', 'evaluate', 'export', 'data',
-           'write', 'list_experiments', 'run', 'study', 'sweep', 'report', 'main']
+           'write', 'list_experiments', 'run', 'study', 'sweep', 'report', 'stale', 'main']
 
 # %% ../../nbs/app/03_cli.ipynb #88c1e636
 import signal
@@ -291,6 +291,20 @@ def report(profile: Profile = "laptop", output: Output = ""):
     )
 
 
+@app.command()
+def stale():
+    "Say what is shown but was made by other code, or with another model file, and what to run."
+    from digitstudy.core.config import study_home
+    from digitstudy.study.evidence import stale as stale_lines
+
+    lines = stale_lines(study_home())
+    for line in lines:
+        print(line)
+    if lines:
+        raise typer.Exit(1)
+    print("Nothing that is shown is stale.")
+
+
 EXTRAS = {
     "data": "study",
     "write": "study",
@@ -300,6 +314,7 @@ EXTRAS = {
     "study": "batch",
     "sweep": "batch",
     "report": "batch",
+    "stale": "batch",
 }  # what a command needs beside what is installed to read pictures
 
 
