@@ -4,30 +4,16 @@
 
 # %% auto #0
 __all__ = ['OUTPUTS', 'CELL', 'LOG_SIZE', 'HEATMAP_SIGMA', 'MIN_VISIBLE', 'MIN_PIXELS', 'DigitDetector', 'new_detector', 'widen',
-           'make_targets', 'DetectionLoss', 'AveragedModel', 'StreamBatches', 'Looks', 'train_detector']
+           'make_targets', 'DetectionLoss']
 
 # %% ../../nbs/recognition/01_detector.ipynb #f68fc586
-import copy
-import math
-import time
-from functools import partial
-from pathlib import Path
-
-import pandas as pd
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from fastai.callback.core import TrainEvalCallback
-from fastai.callback.training import GradientClip
-from fastai.data.core import DataLoaders
-from fastai.optimizer import OptimWrapper
 from torch import Tensor
 
 from ..core.config import StudyError
 from ..core.dataset import NO_DIGIT
-from .views import Views
-from ..training.fit import NoValidation, Trained, Trainer
-from ..training.progress import Checkpoint, Progress, WholeEpochs, give_up
 
 # %% ../../nbs/recognition/01_detector.ipynb #0e225b59
 OUTPUTS = 15  # of a cell: objectness, two offsets, two logarithms of sizes, ten logits
@@ -190,161 +176,3 @@ class DetectionLoss:
     def __call__(self, pred: Tensor, digits: Tensor, boxes: Tensor, visible: Tensor) -> Tensor:
         parts = self.components(pred, digits, boxes, visible)
         return parts["objectness_loss"] + parts["classification_loss"] + self.box_weight * parts["localization_loss"]
-
-# %% ../../nbs/recognition/01_detector.ipynb #3104eda6
-class AveragedModel(nn.Module):
-    "A model and the running mean of its weights: the one is trained, the other answers."
-
-    def __init__(self, live: nn.Module, decay: float = 0.998):
-        super().__init__()
-        self.live, self.mean, self.decay = live, copy.deepcopy(live).requires_grad_(False), decay
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    @torch.no_grad()
-    def update(self):
-        "Take a step's weights in; early ones are soon forgotten."
-        self.steps += 1
-        keep = min(self.decay, self.steps.item() / (self.steps.item() + 20))
-        for mean, live in zip(self.mean.state_dict().values(), self.live.state_dict().values()):
-            if mean.is_floating_point():
-                mean.lerp_(live, 1 - keep)
-            else:
-                mean.copy_(live)
-
-    def train(self, mode: bool = True):
-        "Only the live model ever trains: the mean's batch norms stay as averaged."
-        super().train(mode)
-        self.mean.eval()
-        return self
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.live(image) if self.training else self.mean(image)
-
-
-class StreamBatches(torch.utils.data.Dataset):
-    "`steps` batches of views for each epoch; with `ahead`, another process makes them meanwhile."
-
-    n_inp = 1
-
-    def __init__(self, views: Views, batch_size: int, steps: int, ahead: bool = False):
-        self.views, self.batch_size, self.steps, self.ahead, self.epoch = views, batch_size, steps, ahead, 0
-        self.device, self.seconds, self.dataset = views.device, 0.0, self
-
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, step: int):
-        return tuple(self.views.batch(torch.arange(self.batch_size, device=self.device) + step * self.batch_size))
-
-    def __iter__(self):
-        steps = range(self.epoch * self.steps, (self.epoch + 1) * self.steps)
-        made = iter(
-            torch.utils.data.DataLoader(self, None, sampler=steps, num_workers=1, prefetch_factor=4)
-            if self.ahead
-            else map(self.__getitem__, steps)
-        )
-        for _ in steps:
-            start = time.perf_counter()
-            batch = next(made)
-            self.seconds += time.perf_counter() - start
-            yield batch
-
-
-class Looks(WholeEpochs):
-    "After each epoch, the losses so far and what `check(model)` says, one row a split."
-
-    def __init__(self, loss: DetectionLoss, check=None):
-        self.loss, self.check, self.rows, self.seconds, self.parts = loss, check, [], 0.0, []
-
-    def before_train(self):
-        self.learn.dls.train.epoch = self.epoch
-        self.learn.train_iter = self.epoch * len(self.dls.train)  # a resumed run has skipped some
-        self.parts = []
-
-    def after_pred(self):
-        if self.training and self.iter % 10 == 0:
-            with torch.no_grad():
-                self.parts.append(
-                    {name: part.detach() for name, part in self.loss.components(self.pred, *self.yb).items()}
-                )
-
-    def after_step(self):
-        self.model.update()
-
-    def after_whole_epoch(self):
-        start, done = time.perf_counter(), (self.epoch + 1) * len(self.dls.train) * self.dls.train.batch_size
-        mean = {name: torch.stack([p[name] for p in self.parts]).mean().item() for name in self.parts[0]}
-        if not all(map(math.isfinite, mean.values())):
-            give_up(
-                self.learn, f"Training diverged in epoch {self.epoch + 1}: the losses are {mean}. Lower learning_rate."
-            )
-        self.rows.append({"epoch": self.epoch + 1, "examples": done, "split": "train"} | mean)
-        if self.check:
-            self.model.eval()
-            self.rows += [
-                {"epoch": self.epoch + 1, "examples": done, "split": split} | scores
-                for split, scores in self.check(self.model.mean).items()
-            ]
-            self.model.train()
-        self.seconds += time.perf_counter() - start
-
-
-def train_detector(
-    model: DigitDetector,
-    views: Views,
-    epochs: int,
-    steps: int,  # of an epoch
-    batch_size: int,
-    learning_rate: float,  # the highest
-    precision: str = "float32",  # of the sums while training, from `choose_precision`
-    ahead: bool = False,  # views are made by another process
-    check=None,  # of the mean model after each epoch: gives split -> scores
-    folder: Path | None = None,  # for the checkpoint and the progress file; None: neither
-    identity: str = "",  # a checkpoint with another identity is not taken up
-    title: str = "training",
-    weight_decay: float = 0.01,
-) -> Trained:
-    "Train `model` in place; in the end it has the mean weights."
-    batches, loss = StreamBatches(views, batch_size, steps, ahead), DetectionLoss()
-    both = AveragedModel(model.to(batches.device, memory_format=torch.channels_last))
-    model.trunk_dtype = getattr(torch, precision)
-    looks = Looks(loss, check)
-    callbacks = [
-        looks,
-        NoValidation(),
-        GradientClip(5.0),
-        Progress(looks, title, folder / "progress.json" if folder else None),
-    ]
-    if folder:
-        callbacks.append(Checkpoint(folder / "checkpoint.pt", {"looks": looks}, identity))
-    adam = partial(
-        OptimWrapper, opt=partial(torch.optim.AdamW, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
-    )
-    learn = Trainer(
-        DataLoaders(batches, batches, device=batches.device),
-        both,
-        loss,
-        adam,
-        cbs=callbacks,
-        default_cbs=False,
-        moms=(0.9, 0.9, 0.9),
-    )
-    learn.add_cb(TrainEvalCallback())
-    learn.curve = looks
-    learn.first_epoch = learn.checkpoint.resume(learn) if folder else 0
-    learn.fit_began, learn.failure = time.perf_counter(), ""
-    if learn.first_epoch < epochs:
-        learn.fit_one_cycle(epochs, learning_rate, pct_start=0.1, start_epoch=learn.first_epoch)
-    if learn.failure:
-        raise StudyError(learn.failure)
-    model.load_state_dict(both.mean.state_dict())
-    model.eval()
-    seconds, examples = learn.spent(), epochs * steps * batch_size
-    return Trained(
-        pd.DataFrame(looks.rows),
-        {},
-        seconds,
-        examples,
-        examples / max(seconds["training"] + seconds["data"], 1e-9),
-        learn.first_epoch,
-    )

@@ -567,7 +567,7 @@ def watch_on(
     first: int,  # pictures of each kind
     device: torch.device,  # where it is trained
     far: Callable | None = None,  # looks at whole pictures, if what is trained looks from near by alone
-) -> Callable:  # for `train_detector`
+) -> Callable:  # for `fit_stream`
     "A check of a detector while it is trained: a reader that uses it is tried on validation pictures."
 
     def check(detector: DigitDetector) -> dict[str, dict]:

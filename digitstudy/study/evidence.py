@@ -18,7 +18,7 @@ import pandas as pd
 from ..core.config import profiles, study_home
 from ..reader import CARD, MODEL
 from .fingerprint import NOTEBOOK, Code, notebook_fingerprint
-from .records import Record, read_records, record_folder, revision
+from .records import Record, read_records, revision
 from .registry import catalogue, notebook_source, parameters_of, resolve_parameters, stale_reason
 
 # %% ../../nbs/study/07_evidence.ipynb #7ab514ef

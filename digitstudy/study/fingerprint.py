@@ -218,7 +218,7 @@ def notebook_fingerprint(
     done = code.canonical(statements, NOTEBOOK, local)
     attributes = {node.attr for node in ast.walk(ast.Module(statements, [])) if isinstance(node, ast.Attribute)}
     by_run = _used_by_run(code, attributes | {name for _, name in code.uses[top]})
-    by_run_hashes = sorted(code.hash(*place) for place in by_run)
+    by_run_hashes = sorted({code.hash(*place) for place in by_run})
     code.open = []
     return {
         "whole": _digest((done, by_run_hashes)),

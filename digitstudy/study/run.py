@@ -27,7 +27,16 @@ from .plots import palette_png, show_predictions
 from .records import Record, environment, peak_memory, record_folder, write_record
 from .registry import RunFolder, fingerprint, notebook_parameters, publish_run, resolve_parameters
 from ..synth.house_numbers import load_house_numbers
-from ..training.fit import Trained, choose_device, choose_precision, predict, train, use_threads
+from digitstudy.training.fit import (
+    Batches,
+    Curve,
+    Trained,
+    choose_device,
+    choose_precision,
+    fit,
+    predict,
+    use_threads,
+)
 from ..training.losses import JointLoss
 from ..training.metrics import Predictions, score
 from ..training.models import SequenceReader, flops, parameter_count
@@ -101,20 +110,21 @@ class Run(RunFolder):
         folder = self.folder / part
         folder.mkdir(exist_ok=True)
         self.model, self.data = model, data
-        now = train(
+        batches = Batches(data["train"], s.batch_size, self.seed)
+        watch = Curve(data, loss, min(1000, max(64, s.test_examples // 8)))
+        title = f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else "")
+        now = fit(
             model,
-            data,
+            batches,
             loss,
             epochs or s.epochs,
-            s.batch_size,
             s.learning_rate,
-            self.seed,
-            self.precision,
+            watch,
             probes,
-            folder,
-            identity,
-            f"{self.experiment}, seed {self.seed}" + (f", {part}" if part else ""),
-            watch=min(1000, max(64, s.test_examples // 8)),
+            self.precision,
+            folder=folder,
+            identity=identity,
+            title=title,
         )
         self.trained = now if self.trained is None else both_parts(self.trained, now)
         return self.trained

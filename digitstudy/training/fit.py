@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['LOOP', 'choose_device', 'use_threads', 'bfloat16_pays', 'choose_precision', 'Batches', 'predict', 'losses', 'Curve',
            'Probe', 'Gates', 'Conflict', 'StepDown', 'scheduled', 'Validation', 'NoValidation', 'Trainer', 'Trained',
-           'train']
+           'fit', 'StreamBatches', 'Averaging', 'Check', 'fit_stream']
 
 # %% ../../nbs/training/04_fit.ipynb #40c4b771
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,17 +21,18 @@ import torch
 import torch.nn as nn
 from fastai.callback.core import Callback, CancelValidException, TrainEvalCallback
 from fastai.callback.schedule import ParamScheduler  # noqa: F401  gives Learner its fit_one_cycle
+from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from ..core.config import StudyError
 from ..core.random import draw
 from .losses import JointLoss
 from .metrics import Predictions, score
-from .models import SequenceReader
-from .progress import Checkpoint, Progress, WholeEpochs, give_up
+from .progress import Checkpoint, Progress, WholeEpochs, give_up, has_rows, has_state, plain_rows
 
 # %% ../../nbs/training/04_fit.ipynb #ccb68fb1
 def choose_device(
@@ -270,14 +272,14 @@ class Validation(Probe):
         found = score(predict(self.model, self.data, self.size))
         return {name: value for name, value in found.items() if isinstance(value, float)}
 
-# %% ../../nbs/training/04_fit.ipynb #d99932db
+# %% ../../nbs/training/04_fit.ipynb #573f55df
 class NoValidation(Callback):
     "Leaves evaluation to `Curve`, which measures all splits alike."
 
     def before_validate(self):
         raise CancelValidException()
 
-
+# %% ../../nbs/training/04_fit.ipynb #7139ab59
 class Trainer(Learner):
     "A fastai Learner that knows what its run has cost so far."
 
@@ -292,7 +294,7 @@ class Trainer(Learner):
         before = self.checkpoint.spent if hasattr(self, "checkpoint") else {}
         return {name: seconds + before.get(name, 0.0) for name, seconds in now.items()}
 
-
+# %% ../../nbs/training/04_fit.ipynb #fb55a271
 @dataclass
 class Trained:
     "What a training leaves."
@@ -304,64 +306,226 @@ class Trained:
     images_per_second: float  # while training, composing included
     resumed_from: int  # epoch
 
-
-def train(
-    model: SequenceReader,
-    data: dict,  # split -> data set; "train" is trained on, all are measured
-    loss: JointLoss,
+# %% ../../nbs/training/04_fit.ipynb #373582ec
+def fit(
+    model: nn.Module,  # with a `trunk_dtype`, the type of its sums while training
+    batches,  # of one epoch: `Batches` of a data set, or `StreamBatches`
+    loss,  # called with the model's output and a batch's targets; `components` gives its parts
     epochs: int,
-    batch_size: int,
     learning_rate: float,  # the highest
-    seed: int = 0,  # of the order of examples
-    precision: str = "float32",  # of the trunk while training, from `choose_precision`
-    probes: tuple[Probe, ...] = (),
+    watch: WholeEpochs,  # measures after each epoch: `Curve` or `Check`
+    callbacks: tuple[Callback, ...] = (),  # probes, an average of the weights, another schedule
+    precision: str = "float32",  # of the sums while training, from `choose_precision`
+    optimizer=torch.optim.Adam,  # called with the parameters, and `options`
+    options: dict | None = None,  # such as `weight_decay`
+    warm_up: float = 0.25,  # share of the training in which the rate rises
     folder: Path | None = None,  # for the checkpoint and the progress file; None: neither
     identity: str = "",  # a checkpoint with another identity is not taken up
     title: str = "training",
-    watch: int = 2000,  # examples of each split measured after each epoch
 ) -> Trained:
-    "Train `model` in place."
-    batches = Batches(data["train"], batch_size, seed)
+    """Train `model` in place, with one cycle of the learning rate (Smith 2018) if no callback sets another.
+
+    A `StudyError` says why a training was given up: it diverged, or its checkpoint could not be written.
+    """
     model.to(batches.device, memory_format=torch.channels_last)
     model.trunk_dtype = getattr(torch, precision)
-    curve = Curve(data, loss, watch)
-    keepers = {type(keeper).__name__.lower(): keeper for keeper in (curve, *probes)}
-    callbacks = [curve, *probes, NoValidation(), Progress(curve, title, folder / "progress.json" if folder else None)]
+    keepers = {type(k).__name__.lower(): k for k in (watch, *callbacks) if has_rows(k) or has_state(k)}
+    progress = Progress(watch, title, folder / "progress.json" if folder else None)
+    used = [watch, *callbacks, NoValidation(), progress]
     if folder:
-        callbacks.append(Checkpoint(folder / "checkpoint.pt", keepers, identity))
-    adam = partial(OptimWrapper, opt=partial(torch.optim.Adam, betas=(0.9, 0.99), fused=True))
+        used.append(Checkpoint(folder / "checkpoint.pt", keepers, identity))
+    made = partial(optimizer, betas=(0.9, 0.99), fused=True, **(options or {}))
     learn = Trainer(
         DataLoaders(batches, batches, device=batches.device),
         model,
         loss,
-        adam,
-        cbs=callbacks,
+        partial(OptimWrapper, opt=made),
+        cbs=used,
         default_cbs=False,
         moms=(0.9, 0.9, 0.9),
     )
     learn.add_cb(TrainEvalCallback())
+    learn.curve = watch
     learn.first_epoch = learn.checkpoint.resume(learn) if folder else 0
-    learn.fit_began, learn.failure = time.perf_counter(), ""
+    learn.fit_began = time.perf_counter()
+    learn.failure = ""
     if learn.first_epoch < epochs:
-        learn.fit_one_cycle(epochs, learning_rate, start_epoch=learn.first_epoch)
+        learn.fit_one_cycle(epochs, learning_rate, pct_start=warm_up, start_epoch=learn.first_epoch)
     if learn.failure:
         raise StudyError(learn.failure)
-    seconds, examples = learn.spent(), epochs * len(batches) * batch_size
-    frames = {
-        name: pd.DataFrame([{k: v.item() if isinstance(v, Tensor) else v for k, v in row.items()} for row in k.rows])
-        for name, k in keepers.items()
-    }
-    return Trained(
-        frames.pop("curve"),
-        frames,
-        seconds,
-        examples,
-        examples / max(seconds["training"] + seconds["data"], 1e-9),
-        learn.first_epoch,
-    )
+    frames = {name: pd.DataFrame(plain_rows(k.rows)) for name, k in keepers.items() if has_rows(k)}
+    examples = epochs * len(batches) * batches.batch_size
+    seconds = learn.spent()
+    rate = examples / max(seconds["training"] + seconds["data"], 1e-9)
+    curve = frames.pop(type(watch).__name__.lower())
+    return Trained(curve, frames, seconds, examples, rate, learn.first_epoch)
 
 # %% ../../nbs/training/04_fit.ipynb #acc3c72d
 LOOP = {  # schedule -> losses of reading and of placing after eight steps
     "one-cycle": (2.16056, 14693.53),
     "constant": (2.15504, 5752.79),
 }
+
+# %% ../../nbs/training/04_fit.ipynb #78c3945e
+class StreamBatches(torch.utils.data.Dataset):
+    "`steps` batches for each epoch of a source without end; with `ahead`, another process makes them meanwhile."
+
+    n_inp = 1
+
+    def __init__(
+        self,
+        source,  # with `batch(index)` and `device`
+        batch_size: int,
+        steps: int,  # of an epoch
+        ahead: bool = False,
+    ):
+        self.source = source
+        self.batch_size = batch_size
+        self.steps = steps
+        self.ahead = ahead
+        self.epoch = 0
+        self.seconds = 0.0  # spent on waiting for batches
+        self.device = source.device
+        self.dataset = self
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, step: int):
+        index = torch.arange(self.batch_size, device=self.device) + step * self.batch_size
+        return tuple(self.source.batch(index))
+
+    def __iter__(self):
+        steps = range(self.epoch * self.steps, (self.epoch + 1) * self.steps)
+        if self.ahead:
+            made = iter(torch.utils.data.DataLoader(self, None, sampler=steps, num_workers=1, prefetch_factor=4))
+        else:
+            made = map(self.__getitem__, steps)
+        for _ in steps:
+            start = time.perf_counter()
+            batch = next(made)
+            self.seconds += time.perf_counter() - start
+            yield batch
+
+# %% ../../nbs/training/04_fit.ipynb #78465032
+class Averaging(Callback):
+    """The moving average of a model's weights and buffers (Polyak and Juditsky 1992), by torch's `AveragedModel`.
+
+    Early steps are soon forgotten: after `n` steps the average keeps `n / (n + 20)` of itself, at most `decay`.
+    """
+
+    order = -20  # before anything is measured
+
+    def __init__(self, model: nn.Module, decay: float = 0.998):
+        def keep(mean: Tensor, live: Tensor, steps: Tensor) -> Tensor:
+            if not mean.is_floating_point():
+                return live
+            return mean.lerp(live, 1 - min(decay, steps.item() / (steps.item() + 20)))
+
+        self.averaged = AveragedModel(model, avg_fn=keep, use_buffers=True)
+        self.averaged.n_averaged.fill_(1)  # the first weights count as one step
+        self.averaged.eval()
+
+    @property
+    def mean(self) -> nn.Module:
+        "The model with the averaged weights."
+        return self.averaged.module
+
+    def before_fit(self):
+        self.averaged.to(self.dls.device)
+
+    def after_step(self):
+        self.averaged.update_parameters(self.model)
+
+    def state_dict(self) -> dict:
+        "For the checkpoint."
+        return self.averaged.state_dict()
+
+    def load_state_dict(self, state: dict):
+        "From the checkpoint."
+        self.averaged.load_state_dict(state)
+
+# %% ../../nbs/training/04_fit.ipynb #aaa99a23
+class Check(WholeEpochs):
+    "After each epoch, the mean losses of its steps, and what `check` says of the averaged model; one row a split."
+
+    def __init__(
+        self,
+        loss,  # with `components`
+        averaging: Averaging,
+        check: Callable | None = None,  # model -> split -> scores
+    ):
+        self.loss = loss
+        self.averaging = averaging
+        self.check = check
+        self.rows = []
+        self.seconds = 0.0
+        self.parts = []
+
+    def before_train(self):
+        self.learn.dls.train.epoch = self.epoch
+        self.learn.train_iter = self.epoch * len(self.dls.train)  # a resumed run has skipped some
+        self.parts = []
+
+    def after_pred(self):
+        if self.training and self.iter % 10 == 0:
+            with torch.no_grad():
+                parts = self.loss.components(self.pred, *self.yb)
+            self.parts.append({name: part.detach() for name, part in parts.items()})
+
+    def after_whole_epoch(self):
+        start = time.perf_counter()
+        about = {
+            "epoch": self.epoch + 1,
+            "examples": (self.epoch + 1) * len(self.dls.train) * self.dls.train.batch_size,
+        }
+        mean = {name: torch.stack([part[name] for part in self.parts]).mean().item() for name in self.parts[0]}
+        if not all(map(math.isfinite, mean.values())):
+            why = f"Training diverged in epoch {self.epoch + 1}: the losses are {mean}. Lower learning_rate."
+            give_up(self.learn, why)
+        self.rows.append(about | {"split": "train"} | mean)
+        if self.check:
+            found = self.check(self.averaging.mean)
+            self.rows += [about | {"split": split} | scores for split, scores in found.items()]
+        self.seconds += time.perf_counter() - start
+
+# %% ../../nbs/training/04_fit.ipynb #272b91b8
+def fit_stream(
+    model: nn.Module,
+    source,  # with `batch(index)` for any index from 0 up, and `device`
+    loss,  # with `components`
+    epochs: int,
+    steps: int,  # of an epoch
+    batch_size: int,
+    learning_rate: float,  # the highest
+    precision: str = "float32",  # of the sums while training, from `choose_precision`
+    ahead: bool = False,  # batches are made by another process
+    check: Callable | None = None,  # of the averaged model after each epoch: gives split -> scores
+    decay: float = 0.998,  # of the average
+    weight_decay: float = 0.01,
+    warm_up: float = 0.1,  # share of the training in which the rate rises
+    **places,  # of `fit`: folder, identity, title
+) -> Trained:
+    "Train `model` in place on a stream, with AdamW and clipped gradients; in the end it has the averaged weights."
+    batches = StreamBatches(source, batch_size, steps, ahead)
+    averaging = Averaging(model.to(batches.device, memory_format=torch.channels_last), decay)
+    watch = Check(loss, averaging, check)
+    options = {"weight_decay": weight_decay}
+    callbacks = averaging, GradientClip(5.0)
+    trained = fit(
+        model,
+        batches,
+        loss,
+        epochs,
+        learning_rate,
+        watch,
+        callbacks,
+        precision,
+        torch.optim.AdamW,
+        options,
+        warm_up,
+        **places,
+    )
+    model.load_state_dict(averaging.mean.state_dict())
+    model.eval()
+    return trained
