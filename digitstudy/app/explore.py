@@ -27,11 +27,11 @@ from torch import Tensor, nn
 
 from ..core.boxes import FRAME, draw_box, rescale
 from ..core.config import Settings, StudyError
-from ..core.dataset import NO_DIGIT
+from ..core.dataset import NO_DIGIT, Dataset
 from ..data.archives import SVHN, find_archive
 from ..data.mnist import load_digits
 from ..data.sequences import Sequences, SequenceSpec
-from ..data.svhn import PLACES, OneByOne, load_photos, load_svhn
+from ..data.svhn import PLACES, load_photos, load_svhn
 from ..reader import MODEL, Reader, read_card
 from ..reader.calibration import Calibration
 from ..reader.find import MIN_OBJECTNESS, Reading
@@ -56,7 +56,7 @@ def data_set(
     size: int = 10_000,  # how many examples a recipe counts; photographs are as many as there are
     seed: int = 0,
     **knobs,  # fields of `SequenceSpec`, `PaperSpec` or `HouseSpec`; of photographs, the variant
-) -> OneByOne:
+) -> Dataset:
     "A data set with colour images, six places and a box for each digit."
     if kind == "sequences":
         if knobs.get("max_digits", 0) > PLACES:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, draw_box, rescale
 from ..core.config import StudyError
-from ..core.dataset import NO_DIGIT, Example
+from ..core.dataset import NO_DIGIT, Dataset, Example
 from ..core.random import below, draw, stream
 from .mnist import DigitBank, resize_digits
 
@@ -56,7 +56,7 @@ class SequenceSpec:
         return cls(digit_size, digits * (digit_size + spacing) - spacing, digits, digits, digit_size, spacing)
 
 # %% ../../nbs/data/02_sequences.ipynb #bbdc999f
-class Sequences:
+class Sequences(Dataset):
     "A data set of `size` digit sequences that are composed when asked for; any index from 0 up gives a sample."
 
     def __init__(
@@ -71,11 +71,6 @@ class Sequences:
 
     def __len__(self):
         return self.size
-
-    def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < self.size:
-            raise IndexError(f"{i} is not below {self.size}")
-        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.bank.images.device))))
 
     def to(self, device) -> "Sequences":
         "The same data set, composed on `device`."
@@ -216,9 +211,7 @@ def write_arrays(
                 )
             for start in tqdm(range(0, len(data), chunk), desc=path.name, disable=not progress):
                 rows = slice(start, min(start + chunk, len(data)))
-                image, digits, box = data.batch(torch.arange(rows.start, rows.stop, device=data.bank.images.device)).to(
-                    "cpu"
-                )
+                image, digits, box = data.batch(torch.arange(rows.start, rows.stop, device=data.device)).to("cpu")
                 box = rescale(box, FRAME, (spec.height, spec.width)).round(decimals=2)
                 f["image"][rows], f["digits"][rows] = image.numpy(), digits.numpy()
                 f["box"][rows] = torch.cat([box[:, :2] - box[:, 2:] / 2, box[:, 2:]], 1).round().short().numpy()

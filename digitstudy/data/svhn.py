@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'PLACES', 'LARGEST_IMAGE', 'FORMAT', 'ROW', 'SVHN_SPLITS', 'VALID_SHARE', 'VALID_SEED', 'EXCERPT',
-           'placed', 'framed', 'judge', 'labelled', 'cached', 'held_out', 'OneByOne', 'HouseNumbers', 'load_svhn',
-           'load_photos', 'photo_files', 'Joined']
+           'placed', 'framed', 'judge', 'labelled', 'cached', 'held_out', 'HouseNumbers', 'load_svhn', 'load_photos',
+           'photo_files', 'Joined']
 
 # %% ../../nbs/data/05_svhn.ipynb #eedf68b9
 import hashlib
@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d
 
 from ..core.boxes import FRAME, from_corners, hull
 from ..core.config import StudyError, cache_home, data_homes
-from ..core.dataset import NO_DIGIT, Example
+from ..core.dataset import NO_DIGIT, Dataset, Example
 from .archives import SVHN, Archive, fetch_archive, hashes_of, read_archive
 from .digitstruct import Annotations, read_mat
 
@@ -317,21 +317,8 @@ def held_out(
     )
 
 
-class OneByOne:
-    "What data sets with `batch` and a `bank` of images share: their device, and an example by its index."
-
-    @property
-    def device(self) -> torch.device:
-        return self.bank.images.device
-
-    def __getitem__(self, i: int) -> Example:
-        if not 0 <= i < len(self):
-            raise IndexError(f"{i} is not below {len(self)}")
-        return Example(*(t[0] for t in self.batch(torch.tensor([i], device=self.device))))
-
-
 @dataclass(frozen=True)
-class HouseNumbers(OneByOne):
+class HouseNumbers(Dataset):
     "Photographs of house numbers in frames."
 
     images: Tensor  # uint8 `[m, 3, 128, 256]`, of this split and others, memory-mapped or on a device
@@ -482,7 +469,7 @@ def photo_files() -> dict[str, bytes]:
     return {name: files[name] for name in load_photos().names} if found else {}
 
 # %% ../../nbs/data/05_svhn.ipynb #e5d9253a
-class Joined(OneByOne):
+class Joined(Dataset):
     "Several data sets in a row, as one."
 
     def __init__(self, *parts):

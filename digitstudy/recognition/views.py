@@ -16,17 +16,17 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, rescale
 from ..core.config import StudyError
-from ..core.dataset import NO_DIGIT, Example
+from ..core.dataset import NO_DIGIT, Dataset, Example
 from ..core.random import Draws, stream
 from ..data.mnist import load_digits
 from ..data.sequences import Sequences, SequenceSpec
-from ..data.svhn import PLACES, OneByOne
+from ..data.svhn import PLACES
 from ..synth.fonts import load_glyphs
 from ..synth.handwriting import HandwrittenNumbers, PaperSpec
 from ..synth.house_numbers import HouseSpec, RenderedNumbers
 
 # %% ../../nbs/recognition/00_views.ipynb #4e27b8fe
-class Canvases(OneByOne):
+class Canvases(Dataset):
     "Digit sequences on canvases, as sources of views want them: in colour, with six places and a box for each digit."
 
     def __init__(self, sequences: Sequences):
@@ -356,7 +356,7 @@ class NearViews(Views):
 def held_out(
     split: str,  # "valid" or "test"
     size: int,  # pictures of each kind
-) -> dict[str, OneByOne]:  # kind -> data set
+) -> dict[str, Dataset]:  # kind -> data set
     """Canvases, canvases with five digits, paper (1,000 pictures at most, since they are large) and house numbers of
     one split."""
     digits = load_digits(split)

@@ -55,7 +55,7 @@ def show_whole(
     first: int = 1000,  # how many of its examples are looked at
 ) -> Figure:
     "The mean image with the mean box, and what stands at the positions of the numbers."
-    image, digits, box = data.batch(torch.arange(min(first, len(data)), device=data.bank.images.device))
+    image, digits, box = data.batch(torch.arange(min(first, len(data)), device=data.device))
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.2), layout="constrained")
     left.imshow(image.float().mean(0).permute(1, 2, 0).cpu() / 255)
     draw_box(left, box.mean(0), image.shape[2:])

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, from_corners, hull, rescale
 from ..core.config import StudyError
-from ..core.dataset import NO_DIGIT, Example
+from ..core.dataset import NO_DIGIT, Dataset, Example
 from ..core.random import Draws, stream
 from ..data.mnist import DigitBank
-from ..data.svhn import PLACES, OneByOne
+from ..data.svhn import PLACES
 from .camera import backward, enlarge, place_camera, take_picture
 from .fonts import SIDE, TALL
 from .layout import STRIP
@@ -281,7 +281,7 @@ class PaperSpec:
             raise StudyError(f"Handwritten numbers have up to {PLACES} digits: max_digits cannot be {self.max_digits}.")
 
 
-class HandwrittenNumbers(OneByOne):
+class HandwrittenNumbers(Dataset):
     "A data set of `size` handwritten numbers on paper, made when asked for; any index from 0 up gives one."
 
     def __init__(

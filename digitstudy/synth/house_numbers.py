@@ -21,10 +21,10 @@ from torch import Tensor
 
 from ..core.boxes import FRAME, from_corners, hull, rescale
 from ..core.config import StudyError, cache_home, writable
-from ..core.dataset import NO_DIGIT, Example, digest
+from ..core.dataset import NO_DIGIT, Dataset, Example, digest
 from ..core.random import Draws, below, draw, stream
 from ..data.archives import SVHN, find_archive
-from ..data.svhn import PLACES, HouseNumbers, OneByOne, load_svhn
+from ..data.svhn import PLACES, HouseNumbers, load_svhn
 from .camera import backward, enlarge, place_camera, take_picture
 from .distribution import draw_numbers
 from .fonts import GLYPHS, LETTERS, TALL, GlyphBank, load_glyphs
@@ -69,7 +69,7 @@ def _between_bars(picture: Tensor, place: list[int], spec: HouseSpec) -> Tensor:
     return out
 
 
-class RenderedNumbers(OneByOne):
+class RenderedNumbers(Dataset):
     "A data set of `size` rendered house numbers, made when asked for; any index from 0 up gives one."
 
     def __init__(

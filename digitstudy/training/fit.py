@@ -87,7 +87,7 @@ class Batches:
 
     def __init__(self, data, batch_size: int, seed: int = 0):
         self.dataset, self.batch_size, self.seed, self.epoch = data, batch_size, seed, 0
-        self.device, self.seconds = data.bank.images.device, 0.0  # spent on composing
+        self.device, self.seconds = data.device, 0.0  # spent on composing
         if len(data) < batch_size:
             raise StudyError(
                 f"A batch of {batch_size} needs as many examples, but there are {len(data)}: lower batch_size or raise"
@@ -120,7 +120,7 @@ def predict(
     batch_size: int = 250,
 ) -> Predictions:  # on the CPU
     "What `model` says of `data`, beside the truth."
-    was, device = model.training, data.bank.images.device
+    was, device = model.training, data.device
     model.eval()
     parts = []
     for index in torch.arange(len(data) if first is None else min(first, len(data)), device=device).split(batch_size):
@@ -134,7 +134,7 @@ def predict(
 @torch.no_grad()
 def losses(model: nn.Module, data, loss: JointLoss, first: int = 500) -> dict[str, float]:
     "The parts of `loss` on the first examples of `data`, before weighting."
-    was, device = model.training, data.bank.images.device
+    was, device = model.training, data.device
     model.eval()
     image, digits, box = data.batch(torch.arange(min(first, len(data)), device=device))
     parts = {name: part.item() for name, part in loss.components(model(image), digits, box).items()}
@@ -180,7 +180,7 @@ class Probe(Callback):
         self.data, self.size, self.every, self.rows = data, size, every, []
 
     def before_fit(self):
-        self.batch = self.data.batch(torch.arange(self.size, device=self.data.bank.images.device))
+        self.batch = self.data.batch(torch.arange(self.size, device=self.data.device))
 
     def before_batch(self):
         if self.train_iter % self.every == 0:
