@@ -678,6 +678,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'digitstudy/study/evidence.py'),
                                            'digitstudy.study.evidence.stale_records': ( 'study/evidence.html#stale_records',
                                                                                         'digitstudy/study/evidence.py'),
+                                           'digitstudy.study.evidence.test_pictures': ( 'study/evidence.html#test_pictures',
+                                                                                        'digitstudy/study/evidence.py'),
                                            'digitstudy.study.evidence.unnamed_code': ( 'study/evidence.html#unnamed_code',
                                                                                        'digitstudy/study/evidence.py'),
                                            'digitstudy.study.evidence.write_benchmark': ( 'study/evidence.html#write_benchmark',
