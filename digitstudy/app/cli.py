@@ -16,7 +16,7 @@ import typer
 
 from ..core.config import StudyError
 
-# %% ../../nbs/app/03_cli.ipynb #e5ff5821
+# %% ../../nbs/app/03_cli.ipynb #3f0a6ec0
 app = typer.Typer(
     help="Find a sequence of digits in an image, read it, say where it is: a reproducible study.",
     no_args_is_help=True,
@@ -68,7 +68,7 @@ def read(
     if print_readings(Reader(model), pictures, "json" if as_json else "csv" if as_csv else "text", annotate):
         raise typer.Exit(1)
 
-
+# %% ../../nbs/app/03_cli.ipynb #2f88e36d
 @app.command()
 def live(
     port: Annotated[
@@ -108,7 +108,7 @@ def evaluate(
     for name, value in evaluate_files(Reader(model), images, labels).items():
         print(f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.4f}")
 
-
+# %% ../../nbs/app/03_cli.ipynb #99c802c2
 @app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="model.pt of a run of the experiment reader")],
@@ -128,7 +128,7 @@ def export(
 
     print(export_checkpoint(checkpoint, onnx, far=far))
 
-
+# %% ../../nbs/app/03_cli.ipynb #b484620d
 @app.command()
 def data(
     svhn: Annotated[
@@ -150,7 +150,7 @@ def data(
     print("Data are looked for in: " + ", ".join(map(str, data_homes())))
     print(f"Derived files go to: {cache_home()}")
 
-
+# %% ../../nbs/app/03_cli.ipynb #08439fa4
 @app.command()
 def write(
     folder: Annotated[Path, typer.Argument(help="where train.h5, valid.h5 and test.h5 go")],
@@ -181,7 +181,7 @@ def list_experiments():
         for parameter, (default, kind, what) in parameters_of(name).items():
             print(f"    {parameter}: {kind.__name__} = {default}  {what}")
 
-
+# %% ../../nbs/app/03_cli.ipynb #e3ace487
 @app.command()
 def run(
     experiment: Annotated[str, typer.Argument(help="its name, such as weighted_loss; `digitstudy list` shows all")],
@@ -215,7 +215,7 @@ def run(
     given |= dict(parse_parameter(experiment, text) for text in set_ or [])
     print(f"The record: {run_experiment(experiment, given, missing, WaitingKernel())}")
 
-
+# %% ../../nbs/app/03_cli.ipynb #5d252fd8
 @app.command()
 def study(
     profile: Profile = "smoke",
@@ -239,7 +239,7 @@ def study(
     if not run_study(profile, parse_seeds(seeds), where, cores, everything, dry_run, on, minutes, names):
         raise typer.Exit(1)
 
-
+# %% ../../nbs/app/03_cli.ipynb #b9547365
 @app.command()
 def sweep(
     experiment: Annotated[str, typer.Argument(help="its name, such as weighted_loss; `digitstudy list` shows all")],
@@ -277,7 +277,7 @@ def sweep(
     ):
         raise typer.Exit(1)
 
-
+# %% ../../nbs/app/03_cli.ipynb #15820e8a
 @app.command()
 def report(profile: Profile = "laptop", output: Output = ""):
     "Build the report of a profile from its records; nothing is trained."
@@ -304,7 +304,7 @@ def stale():
         raise typer.Exit(1)
     print("Nothing that is shown is stale.")
 
-
+# %% ../../nbs/app/03_cli.ipynb #09d2e860
 EXTRAS = {
     "data": "study",
     "write": "study",
@@ -321,7 +321,7 @@ EXTRAS = {
 def _stop(*_):
     raise KeyboardInterrupt
 
-
+# %% ../../nbs/app/03_cli.ipynb #e5ff5821
 def main():
     "The command `digitstudy`: a `StudyError` is one sentence and exit code 1; being asked to end is as good as Ctrl-C."
     for name in ("SIGTERM", "SIGHUP"):

@@ -80,7 +80,7 @@ def data_set(
         )
     return photos
 
-# %% ../../nbs/app/01_explore.ipynb #39ffd01a
+# %% ../../nbs/app/01_explore.ipynb #a8300514
 def draw_example(
     ax,  # matplotlib axes
     data,  # of `data_set`
@@ -106,7 +106,7 @@ def draw_example(
     )
     ax.axis("off")
 
-
+# %% ../../nbs/app/01_explore.ipynb #2a00c44c
 def text_of(digits: Iterable) -> str:
     return "".join(str(int(d)) for d in digits if d != NO_DIGIT)
 
@@ -119,7 +119,7 @@ def in_frame(
     left, top, wide, high = box
     return rescale(torch.tensor([left + wide / 2, top + high / 2, wide, high]), size, FRAME)
 
-
+# %% ../../nbs/app/01_explore.ipynb #39ffd01a
 def show_example(
     data,
     i: int,
@@ -138,7 +138,7 @@ def show_example(
     )
     return fig
 
-# %% ../../nbs/app/01_explore.ipynb #df9c9f72
+# %% ../../nbs/app/01_explore.ipynb #0d20ad59
 class Rehearsal(Run):
     """A run that is only asked for what a network is built from: settings and a handful of data. Nothing is trained or
     written."""
@@ -170,7 +170,7 @@ def _changes(line: ast.stmt) -> set[str]:  # the names that a statement binds, o
     ]
     return {_root(n) for t in bound for n in (t.elts if isinstance(t, ast.Tuple) else [t])} | {_root(n) for n in called}
 
-
+# %% ../../nbs/app/01_explore.ipynb #df9c9f72
 def lines_to(
     name: str,
     source: str,  # of a program
@@ -253,7 +253,7 @@ class FrameReader:
             parts.append(replace(part, digits=F.pad(part.digits, (0, PLACES - part.digits.shape[1]), value=NO_DIGIT)))
         return Predictions.cat(parts)
 
-# %% ../../nbs/app/01_explore.ipynb #611ad743
+# %% ../../nbs/app/01_explore.ipynb #cb3cdeed
 NOISE = torch.randint(
     256, (2, 3, 64, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
 )  # unfolded on any pictures, a network gives the same answers
@@ -328,7 +328,7 @@ class Model:
             else read_data(self.read, data, first, progress)
         )
 
-
+# %% ../../nbs/app/01_explore.ipynb #611ad743
 def models_here(
     reports: Path,
 ) -> dict[str, Path]:  # name -> file, the package's own first
@@ -461,7 +461,7 @@ def worst_errors(
     order = answers.confidence.argsort(descending=True, stable=True)
     return order[~answers.right[order]][:first].tolist()
 
-# %% ../../nbs/app/01_explore.ipynb #05e89593
+# %% ../../nbs/app/01_explore.ipynb #88907e66
 def show_confusion(answers: Predictions) -> Figure:
     """A table for each position that holds digits. Right answers are left blank, so that errors can be seen; its title
     has their share."""
@@ -487,7 +487,7 @@ def show_confusion(answers: Predictions) -> Figure:
         ax.set(xlabel="said", ylabel="truth")
     return fig
 
-
+# %% ../../nbs/app/01_explore.ipynb #05e89593
 def show_errors(
     data,
     answers: Predictions,  # to its first examples

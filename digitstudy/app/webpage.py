@@ -67,7 +67,7 @@ def constants(
     }
     return "".join(f"export const {name} = {json.dumps(value)};\n" for name, value in known.items())
 
-# %% ../../nbs/app/00_webpage.ipynb #dc7c2305
+# %% ../../nbs/app/00_webpage.ipynb #2300b902
 ONNXRUNTIME_WEB = "1.30.0"
 RUNTIME = (
     DataFile("ort.wasm.bundle.min.mjs", 73054, "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90"),
@@ -88,7 +88,7 @@ def runtime_home() -> Path:
         home = user
     return home / f"onnxruntime-web-{ONNXRUNTIME_WEB}"
 
-
+# %% ../../nbs/app/00_webpage.ipynb #08853d2f
 def runtime() -> dict[str, Path]:  # file name -> place, all of them, checked
     "The runtime's files, brought by npm where they are missing."
     folder = runtime_home()
@@ -127,7 +127,7 @@ def _bring(folder: Path):
         for file in RUNTIME:
             os.replace(Path(new) / file.name, folder / file.name)
 
-
+# %% ../../nbs/app/00_webpage.ipynb #dc7c2305
 def _reason(said: str) -> str:  # of npm, in a few words
     lines = [line.removeprefix("npm error ").strip() for line in said.splitlines() if line.startswith("npm error")]
     return lines[0][:100] if lines else "it gave no reason"
@@ -144,7 +144,7 @@ def write_page(
         shutil.copyfile(path, folder / path.name)
     (folder / "constants.js").write_text(constants(home))
 
-# %% ../../nbs/app/00_webpage.ipynb #c826ddf2
+# %% ../../nbs/app/00_webpage.ipynb #87277946
 class _Files(SimpleHTTPRequestHandler):
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
@@ -177,7 +177,7 @@ def open_server(
         why = "is taken" if getattr(e, "errno", 0) == errno.EADDRINUSE else "cannot be used"
         raise StudyError(f"Port {port} {why}: name another one with --port, or 0 for any that is free.") from None
 
-
+# %% ../../nbs/app/00_webpage.ipynb #c826ddf2
 def serve_page(port: int, browse: bool):
     "The live page on this machine, until Ctrl-C."
     with tempfile.TemporaryDirectory(prefix="digitstudy-live-") as folder:

@@ -49,7 +49,7 @@ try:
 except ImportError as e:
     raise StudyError(f"The explorer needs the package {e.name}: pip install 'digitstudy[lab]'.") from None
 
-# %% ../../nbs/app/02_widgets.ipynb #4694963b
+# %% ../../nbs/app/02_widgets.ipynb #93ece238
 def png_of(figure: Figure, dpi: int = 150) -> bytes:
     "A figure as a PNG file; the figure is closed."
     file = io.BytesIO()
@@ -57,7 +57,7 @@ def png_of(figure: Figure, dpi: int = 150) -> bytes:
     plt.close(figure)
     return file.getvalue()
 
-
+# %% ../../nbs/app/02_widgets.ipynb #4694963b
 class Picture(w.HTML):
     "A picture with a sentence under it, or a sentence alone."
 
@@ -90,7 +90,7 @@ class Picture(w.HTML):
             f' line-height: 1.5">{escape(str(error))}</p>'
         )
 
-# %% ../../nbs/app/02_widgets.ipynb #223be745
+# %% ../../nbs/app/02_widgets.ipynb #3cf726e1
 def knobs_of(
     kind: str,  # one of `DATA_SETS`
 ) -> dict[tuple[str, ...], w.Widget]:  # the fields of the spec that a knob sets -> the knob
@@ -128,7 +128,7 @@ def knobs_of(
         ("letterbox",): w.Checkbox(value=True, description="keep its shape, between bars", indent=False),
     }
 
-
+# %% ../../nbs/app/02_widgets.ipynb #223be745
 def spec_of(knobs: dict[tuple[str, ...], w.Widget]) -> dict:
     "What the knobs say, as `data_set` takes it."
     return {
@@ -137,7 +137,7 @@ def spec_of(knobs: dict[tuple[str, ...], w.Widget]) -> dict:
         for name, value in zip(names, knob.value if len(names) > 1 else [knob.value])
     }
 
-# %% ../../nbs/app/02_widgets.ipynb #4c044d88
+# %% ../../nbs/app/02_widgets.ipynb #3a6d6d18
 _data, _model = lru_cache(4)(data_set), lru_cache(4)(Model)
 
 
@@ -150,7 +150,7 @@ def _models(**kwargs) -> w.Dropdown:
         **kwargs,
     )
 
-
+# %% ../../nbs/app/02_widgets.ipynb #4c044d88
 class DataExplorer(w.VBox):
     "Step through any data set, turn the knobs of its recipe, ask a model, see where it looks."
 

@@ -19,7 +19,7 @@ from .calibration import Calibration, reading_of
 from .find import NOTHING, REDUCE, TALL, Reading, _smaller, find_numbers
 from .image import load_image
 
-# %% ../../nbs/reader/05_reader.ipynb #88ab8921
+# %% ../../nbs/reader/05_reader.ipynb #0ff85522
 MODEL = Path(find_spec("digitstudy").origin).with_name("reader") / "reader.onnx"
 CARD = MODEL.with_suffix(".json")
 SUFFIXES = (
@@ -77,7 +77,7 @@ def load_networks(
         (lambda images: run(images, close=True)) if "close" in switches else None
     )
 
-
+# %% ../../nbs/reader/05_reader.ipynb #a770848d
 def load_detector(path: Path, threads: int = 1) -> Callable:
     "The detector, or both, of `load_networks`."
     return load_networks(path, threads)[0]
@@ -90,7 +90,7 @@ def read_card(path: Path) -> dict:
     except (OSError, ValueError) as e:
         raise StudyError(f"{path} cannot be read ({e}): a model's card must lie beside it.") from None
 
-
+# %% ../../nbs/reader/05_reader.ipynb #25d6f2a4
 class Reader:
     "Reads numbers in pictures: `Reader()(picture)`."
 
@@ -149,7 +149,7 @@ class Reader:
             except StudyError as e:
                 yield e
 
-
+# %% ../../nbs/reader/05_reader.ipynb #88ab8921
 def picture_files(paths: Iterable[str | Path]) -> list[Path]:
     "The files named, and in place of a folder the pictures in it and the folders in it, in the order of their names."
     files = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# %% ../../nbs/reader/01_decode.ipynb #05cad06a
+# %% ../../nbs/reader/01_decode.ipynb #ae229aba
 CELL, LOG_SIZE = 4, 3.0  # as the detector was trained
 
 
@@ -29,7 +29,7 @@ class Digits:
     def __getitem__(self, rows) -> "Digits":
         return Digits(self.box[rows], self.objectness[rows], self.logits[rows])
 
-
+# %% ../../nbs/reader/01_decode.ipynb #3c6cd036
 def decode_digits(
     cells: np.ndarray,  # float32 `[15, h, w]`, what the detector says
     least: float,  # objectness that a digit must have
@@ -55,7 +55,7 @@ def decode_digits(
             kept.append(k)
     return Digits(box[kept], 1 / (1 + np.exp(-pred[0, kept])), pred[5:, kept].T)
 
-
+# %% ../../nbs/reader/01_decode.ipynb #05cad06a
 def _apart(a: np.ndarray, b: np.ndarray) -> bool:  # whether two boxes can be two digits
     across = abs(a[0] - b[0]) / max(min(a[2], b[2]), 0.35 * a[3])
     down = abs(a[1] - b[1]) / min(a[3], b[3])

@@ -54,7 +54,7 @@ def _label(row: dict[str, str | None], where: str) -> Label:
     except ValueError:
         raise StudyError(f"{where}: a box is four numbers, or left out.") from None
 
-# %% ../../nbs/reader/06_evaluate.ipynb #c3f291cc
+# %% ../../nbs/reader/06_evaluate.ipynb #9d08710f
 FRAME_HEIGHT, FRAME_WIDTH, PLACES = 128, 256, 6
 
 
@@ -75,7 +75,7 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:  # IoU of boxes `[n, 4
     both = (high.min(0) - low.max(0)).clip(0).prod(1)
     return both / np.maximum(a[:, 2:].prod(1) + b[:, 2:].prod(1) - both, 1e-9)
 
-
+# %% ../../nbs/reader/06_evaluate.ipynb #98c2ea56
 def measure(
     readings: list[Reading],
     labels: list[Label],
@@ -102,7 +102,7 @@ def measure(
     found["coverage_at_98"] = _coverage(right, sure, 0.98)
     return {name: value if isinstance(value, int) else float(value) for name, value in found.items()}
 
-
+# %% ../../nbs/reader/06_evaluate.ipynb #c3f291cc
 def _calibration_error(right: np.ndarray, sure: np.ndarray, bins: int = 15) -> float:
     which = np.minimum((sure * bins).astype(int), bins - 1)
     return np.abs(np.bincount(which, right - sure, bins)).sum() / len(sure)

@@ -20,7 +20,7 @@ from .decode import Digits, decode_digits
 from .group import around, group_digits
 from .image import crop_resized
 
-# %% ../../nbs/reader/03_find.ipynb #d457fa93
+# %% ../../nbs/reader/03_find.ipynb #6d72ff9c
 COARSE_SIDES = (96, 192)  # pixels of the longer side in the first look
 TALL = (44.0, 32.0)  # pixels: a digit's heights in the second look
 MARGIN, END_MARGIN, SMALL = (
@@ -72,7 +72,7 @@ class Reading:
             "digit_confidence": [round(x, 4) for x in self.digit_confidence],
         }
 
-
+# %% ../../nbs/reader/03_find.ipynb #c159b659
 NOTHING = Reading("", None, 0.0, [], [])
 
 
@@ -97,7 +97,7 @@ def look(
     digits.box = np.concatenate([digits.box[:, :2] * scale + box[:2], digits.box[:, 2:] * scale], 1)
     return digits
 
-
+# %% ../../nbs/reader/03_find.ipynb #f597d3d8
 def detect_coarse(detect: Callable, image: Image.Image, side: int) -> Digits:
     "The digits in the whole image, its longer side brought to `side` pixels."
     scale = side / max(image.size)
@@ -118,7 +118,7 @@ def detect_fine(detect: Callable, image: Image.Image, number: Digits, tall: floa
     x, y = (left + right) / 2, (top + bottom) / 2
     return look(detect, image, (x - across, y - down, x + across, y + down), size, near=True)
 
-
+# %% ../../nbs/reader/03_find.ipynb #8b07625f
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:  # of two boxes by their corners
     both = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return both / max((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both, 1e-9)
@@ -133,7 +133,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
-
+# %% ../../nbs/reader/03_find.ipynb #b28e14d6
 def _again(near: Digits, was: np.ndarray) -> Digits | None:  # of what is seen, the number that was there
     number = max(
         (near[group] for group in group_digits(near)), key=lambda g: _overlap(around(g.box), was), default=None
@@ -146,7 +146,7 @@ def log_odds(number: Digits) -> float:
     log_p = min(float(log_softmax(number.logits).max(-1).sum() + np.log(number.objectness).sum()), -1e-9)
     return log_p - math.log(-math.expm1(log_p))
 
-
+# %% ../../nbs/reader/03_find.ipynb #8eeaa809
 def merge_passes(looks: list[Digits]) -> Digits:
     "The mean of several looks at one number: of those that see as many digits as the surest one does."
     best = max(looks, key=log_odds)
@@ -182,7 +182,7 @@ def classify_digits(
     kept = there > 1 - REJECT
     return Digits(number.box, number.objectness * there, logits)[kept] if there.mean() > 1 - REJECT_MEAN else None
 
-
+# %% ../../nbs/reader/03_find.ipynb #d457fa93
 def find_numbers(
     detect: Callable,
     image: Image.Image,

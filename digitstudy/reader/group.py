@@ -12,7 +12,7 @@ import numpy as np
 
 from .decode import Digits
 
-# %% ../../nbs/reader/02_group.ipynb #73ab2f0f
+# %% ../../nbs/reader/02_group.ipynb #b102e05c
 def group_digits(
     digits: Digits,
 ) -> list[list[int]]:  # indices of each number's digits, in reading order
@@ -37,7 +37,7 @@ def group_digits(
         groups.setdefault(root(k), []).append(k)
     return [reading_order(digits, group) for group in groups.values()]
 
-
+# %% ../../nbs/reader/02_group.ipynb #eaed4221
 def _gaps(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:  # across and down; negative: they overlap
     return abs(a[0] - b[0]) - (a[2] + b[2]) / 2, abs(a[1] - b[1]) - (a[3] + b[3]) / 2
 
@@ -62,7 +62,7 @@ def reading_order(digits: Digits, group: list[int]) -> list[int]:
     upright = np.ptp(middle[:, 0]) >= np.ptp(middle[:, 1])
     return [group[k] for k in np.argsort(middle[:, 0 if upright else 1], kind="stable")]
 
-
+# %% ../../nbs/reader/02_group.ipynb #73ab2f0f
 def around(boxes: np.ndarray) -> np.ndarray:  # `[n, 4]` (cx, cy, w, h) -> (left, top, right, bottom)
     "The box around all."
     return np.concatenate([(boxes[:, :2] - boxes[:, 2:] / 2).min(0), (boxes[:, :2] + boxes[:, 2:] / 2).max(0)])

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..core.config import StudyError
 
-# %% ../../nbs/reader/00_image.ipynb #7d2ad862
+# %% ../../nbs/reader/00_image.ipynb #ed437c7a
 MOST_PIXELS = 200_000_000  # a picture with more is refused: 600 MB in memory
 
 
@@ -47,7 +47,7 @@ def _ground(image: Image.Image) -> str:
     ink, cover = (np.asarray(part, np.float64) for part in (image.convert("L"), image.getchannel("A")))
     return "black" if (ink * cover).sum() > 127.5 * cover.sum() else "white"
 
-
+# %% ../../nbs/reader/00_image.ipynb #ac3f83c8
 def _eight_bit(image: Image.Image) -> Image.Image:  # any mode -> RGB
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
         array = np.asarray(image).astype(np.float64)
@@ -58,7 +58,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:  # any mode -> RGB
         return Image.alpha_composite(Image.new("RGBA", image.size, _ground(image)), image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
 
-
+# %% ../../nbs/reader/00_image.ipynb #de2abe62
 HEIC = (
     b"heic",
     b"heix",
@@ -89,7 +89,7 @@ def _opened(file, name: str) -> Image.Image:
     register_heif_opener()
     return Image.open(file)
 
-
+# %% ../../nbs/reader/00_image.ipynb #7d2ad862
 def load_image(
     source,  # a path, an image file as bytes or open, a Pillow image, or an array `[h, w]` or `[h, w, 1, 3 or 4]`
 ) -> Image.Image:  # RGB

@@ -21,7 +21,7 @@ from . import SUFFIXES, Reader, annotate, picture_files
 from .find import Reading
 from .image import load_image
 
-# %% ../../nbs/reader/07_output.ipynb #1f50843f
+# %% ../../nbs/reader/07_output.ipynb #b6355a97
 def _line(name: str, reading: Reading | StudyError, style: str) -> str:
     wrong, found = isinstance(reading, StudyError), not isinstance(reading, StudyError) and reading.box
     if style == "json":
@@ -47,7 +47,7 @@ def _line(name: str, reading: Reading | StudyError, style: str) -> str:
     left, top, wide, high = reading.box
     return f"{name}: {reading.digits} ({reading.confidence:.0%}) at {left:.0f}, {top:.0f}, {wide:.0f}x{high:.0f}"
 
-
+# %% ../../nbs/reader/07_output.ipynb #64597daf
 def print_readings(
     reader: Reader,
     pictures: list[str],  # files, folders, or - for standard input
@@ -85,7 +85,7 @@ def print_readings(
         print(f"{len(written)} annotated copies are in {annotated}, as NAME-read.png.", file=sys.stderr)
     return failed
 
-
+# %% ../../nbs/reader/07_output.ipynb #f9c07b77
 MARK = ("Software", "digitstudy")  # in the text of a PNG: an annotated copy, which may be written anew
 
 
@@ -117,7 +117,7 @@ def _keep(image: Image.Image, folder: Path, stem: str, written: set[Path]):
     finally:
         partial.unlink(missing_ok=True)
 
-
+# %% ../../nbs/reader/07_output.ipynb #1f50843f
 def _takes(path: Path, partial: Path) -> bool:
     "Put `partial` at `path`, unless somebody's file is there, even one that has just appeared."
     if _is_copy(path):

@@ -221,7 +221,7 @@ def crop_sources(
         | ({"canvases of other hands": Tiles(elastic(hands, copies).to(device), seed)} if train else {})
     )
 
-# %% ../../nbs/recognition/02_closeups.ipynb #c1e05c02
+# %% ../../nbs/recognition/02_closeups.ipynb #4ec70e8c
 class _Elsewhere:
     """The pictures of `source` with boxes where no digit is: their letters', if they have letters; else on the ground,
     between two digits, and around two."""
@@ -271,7 +271,7 @@ class _Elsewhere:
         out[:, 2] = hull(torch.stack([a, b], 1), torch.ones_like(there[:, :2])) * (count > 1)[:, None]
         return out
 
-
+# %% ../../nbs/recognition/02_closeups.ipynb #c1e05c02
 class RejectPatches(Patches):
     "Places without a digit in the first pictures of a data set."
 
@@ -311,7 +311,7 @@ def crop_sources_with_rejects(
         | ({"canvases of other hands": Tiles(elastic(hands, copies).to(device), seed)} if train else {})
     )
 
-# %% ../../nbs/recognition/02_closeups.ipynb #dfdefa25
+# %% ../../nbs/recognition/02_closeups.ipynb #147f8434
 class DigitClassifier(nn.Module):
     """Tells digits apart: close-ups uint8 or float `[n, 3, CROP_SIDE, CROP_SIDE]`, 0 to 255, to logits float32 `[n,
     10]`."""
@@ -343,7 +343,7 @@ class DigitClassifier(nn.Module):
             x = self.answer(self.compare(self.see(x)))
         return x.float().flatten(1)
 
-
+# %% ../../nbs/recognition/02_closeups.ipynb #dfdefa25
 def new_classifier(seed: int, channels: tuple[int, int, int] = (24, 48, 96), patterns: int = 192) -> DigitClassifier:
     "A classifier with first weights from `seed`."
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -414,7 +414,7 @@ def digit_accuracy(
     ]
     return torch.stack(right).sum().item() / first
 
-# %% ../../nbs/recognition/02_closeups.ipynb #c1e05c11
+# %% ../../nbs/recognition/02_closeups.ipynb #e47eb5a3
 class Seen:
     """What a classifier sees in the first of some close-ups, kept: the strokes, what its patterns say to them, and the
     logarithm of how much speaks for any digit; and whether there is none."""
@@ -454,7 +454,7 @@ class Seen:
         index = index % len(self)
         return torch.cat([part[index] for part in self.parts], 1), self.none[index]
 
-
+# %% ../../nbs/recognition/02_closeups.ipynb #5c648178
 class RejectHead(nn.Module):
     """The last of a classifier, for its eleventh answer: what `Seen` keeps to logits float32 `[n, 2]`, for any digit
     and for none."""
@@ -488,7 +488,7 @@ class RejectHead(nn.Module):
             self.answer.bias[0] - rarer,
         )
 
-
+# %% ../../nbs/recognition/02_closeups.ipynb #c1e05c11
 def train_reject(
     model: DigitClassifier,  # of `with_reject`
     closeups: Crops,

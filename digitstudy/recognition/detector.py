@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.config import StudyError
 from ..core.dataset import NO_DIGIT
 
-# %% ../../nbs/recognition/01_detector.ipynb #0e225b59
+# %% ../../nbs/recognition/01_detector.ipynb #2ad40133
 OUTPUTS = 15  # of a cell: objectness, two offsets, two logarithms of sizes, ten logits
 CELL = 4  # pixels of a cell's side
 LOG_SIZE = 3.0  # the logarithm of a size in pixels that an output of 0 stands for
@@ -34,7 +34,7 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.layers(x))
 
-
+# %% ../../nbs/recognition/01_detector.ipynb #568304de
 class DigitDetector(nn.Module):
     """Finds and classifies single digits: images uint8 or float `[n, 3, h, w]`, 0 to 255, sides multiples of 16, to
     float32 `[n, OUTPUTS, h/CELL, w/CELL]`."""
@@ -72,7 +72,7 @@ class DigitDetector(nn.Module):
             x = self._see(x)
         return F.pixel_shuffle(x.float(), 8 // CELL)
 
-
+# %% ../../nbs/recognition/01_detector.ipynb #0e225b59
 def new_detector(
     seed: int, channels: tuple[int, int, int, int] = (16, 32, 64, 128), blocks: tuple[int, int] = (3, 2)
 ) -> DigitDetector:
@@ -105,7 +105,7 @@ def widen(
         new[tuple(map(slice, old.shape))] = old
     return wide.eval()
 
-# %% ../../nbs/recognition/01_detector.ipynb #f5f2d356
+# %% ../../nbs/recognition/01_detector.ipynb #19be1696
 HEATMAP_SIGMA = 0.13  # standard deviation of a hill, in sizes of its digit
 MIN_VISIBLE, MIN_PIXELS = 0.75, 4.5  # a digit counts with at least this share in view and this many pixels of height
 
@@ -135,7 +135,7 @@ def make_targets(
     highest = hills.max(1)
     return highest.values, highest.indices, away.any(1)
 
-
+# %% ../../nbs/recognition/01_detector.ipynb #f5f2d356
 class DetectionLoss:
     """Focal loss of the hills (Lin et al. 2017, as Zhou et al. 2019 have it), cross entropy of the digit, and smooth
     L1 of the box in units of its size."""

@@ -39,7 +39,7 @@ from .views import held_out
 from ..training.metrics import Predictions, score
 from ..training.progress import save_whole
 
-# %% ../../nbs/recognition/03_export.ipynb #3a417c45
+# %% ../../nbs/recognition/03_export.ipynb #1877afca
 def save_detector(model: DigitDetector | DigitClassifier | Ensemble, path: Path):
     "The weights of a detector or of a classifier, written whole or not at all."
     save_whole({name: value.cpu() for name, value in model.state_dict().items()}, Path(path))
@@ -66,7 +66,7 @@ def _classifier_for(state: dict[str, Tensor]) -> DigitClassifier | Ensemble:
         model.answer = nn.Conv2d(len(state["compare.0.weight"]), NO_DIGIT + 1, 1)
     return model
 
-
+# %% ../../nbs/recognition/03_export.ipynb #4295e943
 def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Ensemble:
     "The detector, the classifier or the classifiers in a checkpoint, ready to answer."
     try:
@@ -88,7 +88,7 @@ def load_checkpoint(path: Path) -> DigitDetector | DigitClassifier | Ensemble:
         ) from None
     return model.eval()
 
-
+# %% ../../nbs/recognition/03_export.ipynb #3a417c45
 class TwoDetectors(nn.Module):
     "A detector that looks at whole pictures and one that looks from near by, as one."
 
@@ -154,7 +154,7 @@ def export_onnx(
         partial.unlink(missing_ok=True)
     return worst
 
-# %% ../../nbs/recognition/03_export.ipynb #c7a4f91d
+# %% ../../nbs/recognition/03_export.ipynb #d62b551a
 # of an objectness or a logit, on average, between rounded weights and those in single precision; networks that are
 # hardly trained, as in smoke runs, were seen at 0.2
 ROUND_ENOUGH = 0.3
@@ -183,7 +183,7 @@ def parts_of(path: Path) -> tuple[str, ...]:
     classifier of close-ups, `close`; none of these names, if one network is all that it holds."""
     return tuple(sorted(filter(None, _graphs_of(path))))
 
-
+# %% ../../nbs/recognition/03_export.ipynb #a47c87a5
 def _graph_of(path: Path, part: str):  # of one network, and what its names begin with
     graphs = _graphs_of(path)
     if "" in graphs:
@@ -210,7 +210,7 @@ def _weights_of(graph, prefix: str) -> dict[str, np.ndarray]:  # float32, by the
         if not name.endswith((".steps", ".step"))
     } | whole
 
-
+# %% ../../nbs/recognition/03_export.ipynb #040383d0
 def _branch(path: Path, part: str):  # a network's graph as one of several
     from onnx import TensorProto, compose, helper, numpy_helper
 
@@ -240,7 +240,7 @@ def _branch(path: Path, part: str):  # a network's graph as one of several
         nodes, part, [], [helper.make_tensor_value_info(graph.output[0].name, TensorProto.FLOAT, None)], kept
     )
 
-
+# %% ../../nbs/recognition/03_export.ipynb #374e2a8e
 def _committee(
     files: list[Path], part: str
 ):  # several networks' graphs as one: the mean of their logarithms of probabilities
@@ -259,7 +259,7 @@ def _committee(
         nodes, part, [], [helper.make_tensor_value_info(f"{part}.mean", TensorProto.FLOAT, None)], kept
     )
 
-
+# %% ../../nbs/recognition/03_export.ipynb #c7a4f91d
 def join_onnx(
     parts: dict[
         str, Path | list[Path]
@@ -325,7 +325,7 @@ def join_onnx(
         partial.unlink(missing_ok=True)
     return worst
 
-# %% ../../nbs/recognition/03_export.ipynb #bad1cb81
+# %% ../../nbs/recognition/03_export.ipynb #3841066e
 @torch.no_grad()
 def unfold_onnx(
     path: Path,  # of a file that `export_onnx` or `join_onnx` wrote
@@ -361,7 +361,7 @@ def unfold_onnx(
         hook.remove()
     return model
 
-
+# %% ../../nbs/recognition/03_export.ipynb #bad1cb81
 def _members_of(
     graph, prefix: str, which: str = ""
 ) -> DigitDetector | DigitClassifier | Ensemble:  # `which`: "0.1." is the second member of the first
@@ -391,7 +391,7 @@ def _unfolded(graph, prefix: str) -> DigitDetector | DigitClassifier:  # with it
     model.answer.bias.copy_(biases.get("answer.weight", torch.zeros_like(model.answer.bias)))
     return model
 
-# %% ../../nbs/recognition/03_export.ipynb #6d7823e6
+# %% ../../nbs/recognition/03_export.ipynb #c143ebbd
 def predictions_of(
     readings: list[Reading],
     sizes: list[tuple[int, int]],  # width and height of each picture
@@ -416,7 +416,7 @@ def predictions_of(
         )
     return Predictions(pred, digits, torch.tensor([r.confidence for r in readings]), placed, boxes)
 
-
+# %% ../../nbs/recognition/03_export.ipynb #6d7823e6
 def read_data(
     reader: Reader,
     data,  # a data set with `batch`
@@ -440,7 +440,7 @@ def read_data(
         truth.append((digits.cpu(), boxes.cpu()))
     return predictions_of(readings, sizes, *(torch.cat(part) for part in zip(*truth)))
 
-# %% ../../nbs/recognition/03_export.ipynb #1497a5ee
+# %% ../../nbs/recognition/03_export.ipynb #fc3a305c
 def fit_confidence(
     scores: np.ndarray,  # float64 `[n]`, log odds
     right: np.ndarray,  # bool `[n]`
@@ -467,7 +467,7 @@ def fit_temperature(
     loss = [-log_softmax(logits / t)[np.arange(len(digits)), digits].mean() for t in candidates]
     return float(candidates[int(np.argmin(loss))])
 
-
+# %% ../../nbs/recognition/03_export.ipynb #0a696f14
 def calibrate(
     detect: Callable,
     examples: Iterable[tuple[np.ndarray, str]],  # validation pictures and their numbers
@@ -488,7 +488,7 @@ def calibrate(
     temperature = fit_temperature(np.concatenate(logits), np.concatenate(digits)) if logits else 1.0
     return Calibration(*fit_confidence(np.array(scores), np.array(right)), temperature, least=0.05)
 
-
+# %% ../../nbs/recognition/03_export.ipynb #1497a5ee
 def examples_of(data, first: int) -> Iterable[tuple[np.ndarray, str]]:
     "Pictures of a data set as arrays `[h, w, 3]`, with their numbers as text."
     for i in range(min(first, len(data))):
@@ -558,7 +558,7 @@ def write_card(
         ) from None
     return path.with_suffix(".json")
 
-# %% ../../nbs/recognition/03_export.ipynb #9e550bcf
+# %% ../../nbs/recognition/03_export.ipynb #aa79e8e4
 KINDS = ("canvases", "paper", "house")  # what a reader is calibrated on, and watched on while it is trained
 
 
@@ -582,7 +582,7 @@ def watch_on(
 
     return check
 
-
+# %% ../../nbs/recognition/03_export.ipynb #1c471de6
 def finish_reader(
     model: DigitDetector | DigitClassifier | Ensemble,
     folder: Path,  # reader.onnx is written here
@@ -601,7 +601,7 @@ def finish_reader(
         classify=classify,
     )
 
-
+# %% ../../nbs/recognition/03_export.ipynb #fd88854c
 def _export(model: DigitDetector | DigitClassifier | Ensemble, path: Path, valid: dict, far: Path | None) -> float:
     pictures = [valid[kind].batch(torch.arange(2)).image.float().numpy() for kind in KINDS]
     members = [*model.members] if isinstance(model, Ensemble) else [model]
@@ -626,7 +626,7 @@ def _export(model: DigitDetector | DigitClassifier | Ensemble, path: Path, valid
         )
         return max(worst, join_onnx(parts, path, pictures, digits))
 
-
+# %% ../../nbs/recognition/03_export.ipynb #9e550bcf
 def read_all(
     reader: Reader,
     data: dict,  # name -> data set; one named "photos" is read from the photographs' own files

@@ -55,7 +55,7 @@ class Canvases(Dataset):
         )
         return Example(image.expand(-1, 3, -1, -1), digits, box), tiles * (digits != NO_DIGIT)[..., None]
 
-# %% ../../nbs/recognition/00_views.ipynb #cfd90477
+# %% ../../nbs/recognition/00_views.ipynb #37d58877
 class View(NamedTuple):
     "A view, or a batch of them with a leading dimension."
 
@@ -90,7 +90,7 @@ def sample_view(
         )
     return out
 
-
+# %% ../../nbs/recognition/00_views.ipynb #cfd90477
 def boxes_in_view(
     boxes: Tensor,  # float32 `[n, 6, 4]` in pixels of the picture
     centre: Tensor,
@@ -104,7 +104,7 @@ def boxes_in_view(
     inside = torch.minimum(middle + sides / 2, limit) - (middle - sides / 2).clamp(min=0)
     return torch.cat([middle, sides], -1), inside.clamp(min=0).prod(-1) / sides.prod(-1).clamp(min=1e-3)
 
-# %% ../../nbs/recognition/00_views.ipynb #5361f07c
+# %% ../../nbs/recognition/00_views.ipynb #213e0b1b
 NEAR = (24.0, 50.0)  # pixels of a digit's height in a near view
 FAR = (6.0, 63.0)  # and in a far one
 
@@ -134,7 +134,7 @@ def place_view(
     anywhere = torch.stack([b(0, picture[1]), b(0, picture[0])], 1)
     return torch.where((d.chance(0.12) & ~near)[:, None], anywhere, centre).float(), matrix.float()
 
-
+# %% ../../nbs/recognition/00_views.ipynb #5361f07c
 def color_jitter(
     image: Tensor,  # float32 `[n, 3, h, w]`, 0 to 255
     d: Draws,
@@ -152,7 +152,7 @@ def color_jitter(
     soft = each(d.chance(0.3) * d.unit())
     return (image + soft * (F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1) - image)).clamp(0, 255)
 
-# %% ../../nbs/recognition/00_views.ipynb #7309e75c
+# %% ../../nbs/recognition/00_views.ipynb #bd26d173
 def random_perspective(
     matrix: Tensor,  # float32 `[n, 2, 2]`, of a view
     d: Draws,
@@ -172,7 +172,7 @@ def random_perspective(
     )
     return (matrix[..., None] * turned.float()[:, None]).sum(2)  # the same bits alone and in a batch
 
-
+# %% ../../nbs/recognition/00_views.ipynb #7309e75c
 COARSE = 7.0  # pixels that a digit keeps, however coarse its view becomes
 
 
@@ -306,7 +306,7 @@ class Views:
         boxes, visible = boxes_in_view(parts, centre, matrix, self.size)
         return View(view.add(0.5).to(torch.uint8), digits, boxes * present[..., None], visible * present)
 
-# %% ../../nbs/recognition/00_views.ipynb #72d41dd4
+# %% ../../nbs/recognition/00_views.ipynb #ef16dba3
 CLOSE = (22.0, 58.0)  # pixels of a digit's height; a second look wants 44 and 32, and may be wrong by a third
 
 
@@ -332,7 +332,7 @@ def place_near(
     anywhere = torch.stack([b(0, picture[1]), b(0, picture[0])], 1)
     return torch.where(d.chance(0.05)[:, None], anywhere, centre).float(), matrix.float()
 
-
+# %% ../../nbs/recognition/00_views.ipynb #72d41dd4
 class NearViews(Views):
     "Views from near by alone, around any digit of a number."
 

@@ -69,7 +69,7 @@ def fingerprints(folder: Path) -> dict[str, str]:  # experiment -> hash
     code = Code(folder)
     return {name: notebook_fingerprint(notebook_source(path), code)["whole"] for name, path in catalogue().items()}
 
-# %% ../../nbs/study/07_evidence.ipynb #4b2ceabb
+# %% ../../nbs/study/07_evidence.ipynb #27c1bb93
 def sha256_of_model() -> str:
     "The sha256 of the shipped model file."
     return hashlib.sha256(MODEL.read_bytes()).hexdigest()
@@ -86,7 +86,7 @@ def test_pictures() -> dict[str, str]:  # kind -> digest
     kinds = held_out("test", 4)
     return {f"{kind}, from {data.bank.source}": digest(data, 4) for kind, data in kinds.items()}
 
-
+# %% ../../nbs/study/07_evidence.ipynb #4b2ceabb
 def measured(name: str, reads: bool = False) -> dict[str, str]:  # wing.module.name -> hash
     "The definitions that the benchmark `name` measures; of one that reads pictures, those of reading and measuring."
     code = Code()

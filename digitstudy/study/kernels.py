@@ -40,7 +40,7 @@ def preload(threads: int = 1):
     for name in PRELOADED:
         import_module(name)
 
-# %% ../../nbs/study/04_kernels.ipynb #e918fa28
+# %% ../../nbs/study/04_kernels.ipynb #f24a661c
 class WaitingKernel:
     "A forked process that becomes a kernel when it is told to; to `jupyter_client` it looks like a `subprocess.Popen`."
 
@@ -89,7 +89,7 @@ class WaitingKernel:
     def kill(self):
         self.send_signal(signal.SIGKILL)
 
-
+# %% ../../nbs/study/04_kernels.ipynb #e918fa28
 def _become_kernel(wire: socket.socket):
     try:
         os.setsid()

@@ -66,7 +66,7 @@ def show_whole(
     right.set_title("share of the positions that hold each digit, or none", fontsize=9)
     return fig
 
-# %% ../../nbs/study/02_plots.ipynb #65e21f01
+# %% ../../nbs/study/02_plots.ipynb #c67f1cbe
 LABELS = {
     "classification_loss": "classification loss, nats",
     "localization_loss": "localization loss, px²",
@@ -95,7 +95,7 @@ def over_examples(ax):
     ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
 
-
+# %% ../../nbs/study/02_plots.ipynb #89ac33df
 def show_curves(
     curve: pd.DataFrame,  # columns: examples, split, and measures
     measures: tuple[str, ...] = tuple(LABELS)[:6],
@@ -127,7 +127,7 @@ def show_curves(
             ax.set_ylim(-0.02, 1.02)
     return fig
 
-
+# %% ../../nbs/study/02_plots.ipynb #65e21f01
 def show_positions(
     scores: dict[str, dict],  # split -> scores
 ) -> Figure:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..core.config import StudyError, study_home
 
-# %% ../../nbs/study/00_records.ipynb #176cf6f3
+# %% ../../nbs/study/00_records.ipynb #5337bd8e
 PACKAGES = ("digitstudy", "torch", "fastai", "numpy", "pandas", "papermill", "nbdev")
 
 
@@ -61,7 +61,7 @@ def revision() -> str | None:
     except (OSError, subprocess.CalledProcessError, StudyError):
         return os.environ.get("DIGITSTUDY_REVISION")
 
-
+# %% ../../nbs/study/00_records.ipynb #50d754ce
 def environment(
     device,  # a torch.device
     threads: int,
@@ -82,7 +82,7 @@ def environment(
         "revision": revision(),
     }
 
-
+# %% ../../nbs/study/00_records.ipynb #176cf6f3
 def peak_memory() -> int | None:
     "The most memory that this process has held so far, in MB; None where the system does not say."
     try:

@@ -63,7 +63,7 @@ def _code_cells(text: str) -> list[tuple[str, list[str]]]:  # of a notebook
         if c["cell_type"] == "code"
     ]
 
-# %% ../../nbs/study/01_registry.ipynb #5a433cbc
+# %% ../../nbs/study/01_registry.ipynb #1de7b293
 LAST_SEED = 2**31 - 1  # what the streams of random numbers take
 
 
@@ -98,7 +98,7 @@ def check_parameters(experiment: str, given: dict) -> dict:  # name -> value, ev
         raise StudyError(f"seed is {values['seed']} but must be between 0 and {LAST_SEED}.")
     return values
 
-
+# %% ../../nbs/study/01_registry.ipynb #5a433cbc
 def check_setting(name: str, value):
     "A setting given as a parameter must be as valid as one in settings.ini."
     return check_positive(name, value) if isinstance(value, int | float) else value
@@ -135,7 +135,7 @@ def notebook_parameters(
         if type(v) in plain and not k.startswith("_") and not k.isupper() and k not in ipython
     }
 
-# %% ../../nbs/study/01_registry.ipynb #2ff21eed
+# %% ../../nbs/study/01_registry.ipynb #66ac3be8
 @lru_cache
 def _package() -> Code:
     return Code()
@@ -153,7 +153,7 @@ def notebook_source(path: Path) -> str:
     ]
     return "\n".join(line for line in "\n".join(cells).splitlines() if not line.lstrip().startswith(("%", "!", "#|")))
 
-
+# %% ../../nbs/study/01_registry.ipynb #2ff21eed
 def fingerprint(experiment: str) -> dict:
     "What the code says of an experiment's result: see `notebook_fingerprint`."
     return copy.deepcopy(_fingerprint(notebook_source(notebook_of(experiment))))
@@ -174,7 +174,7 @@ def what_changed(now: dict, then: dict) -> str:  # "": nothing
         )
     return "; ".join(said) or "a definition that it no longer uses"
 
-# %% ../../nbs/study/01_registry.ipynb #77778dac
+# %% ../../nbs/study/01_registry.ipynb #24fa4fb0
 def reports_home(output: str = "") -> Path:
     "Where reports go: `output`, or what `DIGITSTUDY_REPORTS` names, or `reports/` of the checkout."
     return study_home() / (output or os.environ.get("DIGITSTUDY_REPORTS") or "reports")
@@ -192,7 +192,7 @@ def resolve_parameters(
     other = {k: v for k, v in values.items() if v != usual[k] and k not in ("profile", "seed", "output", "device")}
     return values, re.sub(r"[^\w.=+-]", "_", "+".join(f"{k}={v}" for k, v in sorted(other.items())))
 
-
+# %% ../../nbs/study/01_registry.ipynb #b492dffc
 def acquire_lock(
     path: Path,
     patience: float = 0,  # seconds to wait for another process that has it; -1: for ever
@@ -212,7 +212,7 @@ def acquire_lock(
         ) from None
     return lock
 
-
+# %% ../../nbs/study/01_registry.ipynb #fafd93f6
 class RunFolder:
     """One experiment with one seed: its parameters, the folder that it works in, held against other processes, and the
     place of its record."""
@@ -241,7 +241,7 @@ class RunFolder:
                 " output."
             )
 
-
+# %% ../../nbs/study/01_registry.ipynb #77778dac
 def publish_run(work: Path, final: Path) -> Path:
     "Put a finished run in its place, without what only an unfinished one needs."
     for name in ("checkpoint.pt", "progress.json"):

@@ -76,7 +76,7 @@ def beside_2017(record: Record) -> pd.DataFrame:
         .round(3)
     )
 
-# %% ../../nbs/study/05_report.ipynb #42a82db9
+# %% ../../nbs/study/05_report.ipynb #a6efeeb8
 JUDGED_FROM = 50_000  # examples seen; below, "it fails to read" says nothing
 
 
@@ -89,7 +89,7 @@ class Claim:
     holds: Callable[[Callable], bool]  # given value(experiment, metric, split="test")
     needs: tuple[str, ...] = ()  # other experiments that it compares with
 
-
+# %% ../../nbs/study/05_report.ipynb #a5cf5da2
 READ, PLACED = "sequence_accuracy", "localization_error"
 HOUSES = (
     "svhn_baseline",
@@ -289,7 +289,7 @@ def judge(claim: Claim, records: list[Record]) -> str:
         return "reproduced" + where
     return ("not reproduced" if not held else f"reproduced in {held} of {len(seeds)} seeds") + where
 
-
+# %% ../../nbs/study/05_report.ipynb #42a82db9
 def verdicts(records: list[Record], experiment: str | None = None) -> pd.DataFrame:
     "Every claim (of one experiment) with its verdict."
     rows = [
@@ -316,7 +316,7 @@ def verdict(
     near = [read_record(f) for f in folders if (f / "record.json").exists()]
     return verdicts([record, *near], record.experiment).drop(columns=["experiment", "seeds"], errors="ignore")
 
-# %% ../../nbs/study/05_report.ipynb #65ff53c1
+# %% ../../nbs/study/05_report.ipynb #85bb771c
 @dataclass(frozen=True)
 class Target:
     "A number that a reader must reach on one kind of picture."
@@ -328,7 +328,7 @@ class Target:
     diary: float | None = None  # the best of 2017
     most: bool = False  # the measure must stay below the value, not above
 
-
+# %% ../../nbs/study/05_report.ipynb #65ff53c1
 TARGETS = [
     Target("canvases, 1 to 5 digits", "test", "sequence_accuracy", 0.992, 0.80),
     Target("canvases, 1 to 5 digits", "test", "joint_accuracy", 0.99),
@@ -452,7 +452,7 @@ def variants(
         rows.append(row)
     return pd.DataFrame(rows).round(3)
 
-# %% ../../nbs/study/05_report.ipynb #a547321c
+# %% ../../nbs/study/05_report.ipynb #2cbf07aa
 def summarise(values: pd.Series, images: int, share: bool) -> str:
     "Mean ± sd over seeds [binomial interval of a share that `images` were counted for; 0: nothing was counted]."
     text = f"{values.mean():.3f}" if share else f"{values.mean():.3g}"
@@ -482,7 +482,7 @@ def _cell(mine: pd.DataFrame, metric: str) -> str:  # rows of `score_table` for 
 def _data(records: list[Record], experiment: str) -> str:
     return ", ".join(sorted({data_of(r) for r in records if r.experiment == experiment}))
 
-
+# %% ../../nbs/study/05_report.ipynb #e2adbe59
 def dataset_table(
     records: list[Record],
     dataset: str,  # one of DATASETS
@@ -520,7 +520,7 @@ def summary_table(records: list[Record]) -> pd.DataFrame:
         rows.append(row | {"verdicts on its claims": ", ".join(f"{n} {text}" for text, n in counts.items())})
     return pd.DataFrame(rows).fillna("")
 
-
+# %% ../../nbs/study/05_report.ipynb #a547321c
 def cost_table(records: list[Record]) -> pd.DataFrame:
     "What the runs cost: means over seeds, the slowest, and the machine."
     rows = [
@@ -590,7 +590,7 @@ def write_figure(
     path.with_suffix(".png").write_bytes(palette_png(picture.getvalue()))
     return figure
 
-# %% ../../nbs/study/05_report.ipynb #3eb78632
+# %% ../../nbs/study/05_report.ipynb #8f9df686
 BASELINE = "variable_length"
 IDEAS = {  # experiment -> what is other than in the baseline
     "normalized_boxes": "boxes in units of the frame, no weights",
@@ -630,7 +630,7 @@ def beside_baseline(
     table = pd.DataFrame.from_dict(rows, orient="index").astype(float)
     return table.assign(difference=table["this run"] - table["baseline"]).round(3)
 
-
+# %% ../../nbs/study/05_report.ipynb #3eb78632
 def ideas_table(records: list[Record]) -> pd.DataFrame:
     """One row an idea: test measures, mean ± sd over seeds, and how much more it reads than the baseline with the same
     seeds."""
@@ -659,7 +659,7 @@ def ideas_table(records: list[Record]) -> pd.DataFrame:
         )
     return pd.DataFrame(rows)
 
-# %% ../../nbs/study/05_report.ipynb #3d4da79d
+# %% ../../nbs/study/05_report.ipynb #02732d47
 def show_against_2017(records: list[Record], metric: str = "sequence_accuracy") -> Figure:
     "Each experiment's test measure, seed by seed, and the published one as a bar."
     ours = score_table(records).query("metric == @metric and split == 'test'")
@@ -689,7 +689,7 @@ def show_against_2017(records: list[Record], metric: str = "sequence_accuracy") 
         ax.set_xscale("log")
     return fig
 
-
+# %% ../../nbs/study/05_report.ipynb #3d4da79d
 def read_frames(
     records: list[Record],
     reports: Path,
@@ -726,7 +726,7 @@ def show_ideas(records: list[Record]) -> Figure:
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return fig
 
-# %% ../../nbs/study/05_report.ipynb #5b122253
+# %% ../../nbs/study/05_report.ipynb #9edd03b6
 def what_averages_hide(records: list[Record]) -> pd.DataFrame:
     "One row an experiment: the test split by class and length, means over seeds."
     rows = []
@@ -750,7 +750,7 @@ def what_averages_hide(records: list[Record]) -> pd.DataFrame:
         )
     return pd.DataFrame(rows).groupby("experiment", sort=False).mean().round(3).reset_index()
 
-
+# %% ../../nbs/study/05_report.ipynb #5b122253
 def show_overfitting(
     records: list[Record],  # variants among them
     experiment: str = "svhn_paper_convolutions",
@@ -785,7 +785,7 @@ def show_overfitting(
     ax.minorticks_off()
     return fig
 
-# %% ../../nbs/study/05_report.ipynb #e8c40f65
+# %% ../../nbs/study/05_report.ipynb #45fa7cf1
 def _changed(record: Record) -> tuple[str, ...]:
     return tuple(re.findall(r"(?:^|\+)(\w+)=", record.variant))
 
@@ -798,7 +798,7 @@ def swept(
     "The runs of an experiment in which nothing but these parameters is other than usual."
     return [r for r in records if r.experiment == experiment and set(_changed(r)) <= set(names)]
 
-
+# %% ../../nbs/study/05_report.ipynb #ca3a1f81
 def sweeps(records: list[Record]) -> list[tuple[str, tuple[str, ...]]]:  # experiment and parameters
     "The sweeps there are: three values or more of what was changed, the usual one among them."
     points = {}
@@ -823,7 +823,7 @@ def sweep_table(records: list[Record], experiment: str, names: tuple[str, ...]) 
         )
     return pd.DataFrame(rows)
 
-
+# %% ../../nbs/study/05_report.ipynb #e8c40f65
 def show_sweep(records: list[Record], experiment: str, names: tuple[str, ...]) -> Figure:
     """Reading and placing over the first parameter that has several values, a line for each value of the others
     through the means, a dot a seed."""

@@ -42,7 +42,7 @@ from ..training.metrics import Predictions, score
 from ..training.models import SequenceReader, flops, parameter_count
 from ..training.progress import save_whole
 
-# %% ../../nbs/study/03_run.ipynb #61bfd8a9
+# %% ../../nbs/study/03_run.ipynb #512e7ce2
 class Run(RunFolder):
     "One experiment with one seed, from its parameters to its record."
 
@@ -226,7 +226,7 @@ class Run(RunFolder):
             self.lock.release()
         return record
 
-
+# %% ../../nbs/study/03_run.ipynb #61bfd8a9
 def begin(
     experiment: str,
     namespace: dict,  # a notebook's globals(), with its parameters

@@ -61,7 +61,7 @@ def _environment(**values: str):
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
-# %% ../../nbs/study/06_runner.ipynb #804aba3d
+# %% ../../nbs/study/06_runner.ipynb #3456fd05
 @contextmanager
 def _showing(folder: Path, every: float):
     "Show what the youngest progress file in `folder` says on stderr while the block runs."
@@ -95,7 +95,7 @@ def _showing(folder: Path, every: float):
         done.set()
         thread.join()
 
-
+# %% ../../nbs/study/06_runner.ipynb #7dce89b7
 def without_folders(text: str) -> str:
     "`text` with this machine's folders named by what they are to the study."
     folders = {
@@ -108,7 +108,7 @@ def without_folders(text: str) -> str:
             text = text.replace(folder, name)
     return text
 
-
+# %% ../../nbs/study/06_runner.ipynb #edf32a89
 def execute_notebook(
     source: Path,
     target: Path,
@@ -151,7 +151,7 @@ def execute_notebook(
                 data["image/png"] = b64encode(palette_png(b64decode(data["image/png"]))).decode()
     target.write_text(without_folders(nbformat.writes(notebook)) + "\n")
 
-
+# %% ../../nbs/study/06_runner.ipynb #132a6991
 def _run(run: RunFolder, parameters: dict, reports: Path, kernel: WaitingKernel | None):
     told = {
         name: value for name, value in parameters.items() if name != "output"
@@ -186,7 +186,7 @@ def _check_machine(values: dict):  # name -> value, every parameter
 
     choose_precision(values["precision"], choose_device(values["device"]))
 
-
+# %% ../../nbs/study/06_runner.ipynb #804aba3d
 def run_experiment(
     experiment: str,
     parameters: dict,  # as `papermill -p`
@@ -206,7 +206,7 @@ def run_experiment(
         run.lock.release()
     return run.final
 
-# %% ../../nbs/study/06_runner.ipynb #42e59f5f
+# %% ../../nbs/study/06_runner.ipynb #17e2dba8
 def parse_seeds(text: str) -> list[int]:
     "Seeds from a list such as 0,1,2, or 0:5 for 0 to 4, or both."
     try:
@@ -242,7 +242,7 @@ class Job:
     def __str__(self):
         return ", ".join([self.experiment, f"seed {self.seed}", *(f"{name}={value}" for name, value in self.given)])
 
-
+# %% ../../nbs/study/06_runner.ipynb #0c982d01
 def importance(experiment: str) -> int:  # 0 comes first
     "The diary's experiments come first, then the ideas, then the reader."
     if experiment.startswith("reader"):
@@ -265,7 +265,7 @@ def study_jobs(
     jobs = [Job(experiment, profile, seed) for seed in seeds for experiment in chosen]
     return sorted(jobs, key=lambda job: importance(job.experiment))
 
-
+# %% ../../nbs/study/06_runner.ipynb #42e59f5f
 def plan(
     jobs: list[Job],
     reports: Path,
@@ -280,7 +280,7 @@ def plan(
         for job in jobs
     }
 
-# %% ../../nbs/study/06_runner.ipynb #6a1f0c16
+# %% ../../nbs/study/06_runner.ipynb #9367a795
 MARGIN = {"time": 2, "memory": 1.5}  # asked for, by what was measured: other machines are slower, and share their cores
 UNMEASURED = {"runtime": 24 * 60, "mem_mb": 4000}  # minutes and MB
 
@@ -306,7 +306,7 @@ class Known:
             max((r.cost.get("memory_mb") or 0 for r in records if r.profile == profile), default=0),
         )
 
-
+# %% ../../nbs/study/06_runner.ipynb #b769552b
 def _pixels(values: dict) -> int:
     return values["train_examples"] * values["epochs"] * values["height"] * values["width"]
 
@@ -324,7 +324,7 @@ def evidence(profile: str, reports: Path) -> dict[str, Known]:  # by experiment
         } | found
     return found
 
-
+# %% ../../nbs/study/06_runner.ipynb #6a1f0c16
 def estimates(job: Job, known: dict[str, Known]) -> tuple[float, float] | None:  # seconds, None if there is no record
     "How long a run takes by the records of its experiment: their mean, and by the slowest."
     if job.experiment not in known:
@@ -344,7 +344,7 @@ def requirements(job: Job, known: dict[str, Known]) -> dict[str, int]:
         "mem_mb": 500 * math.ceil(MARGIN["memory"] * memory / 500) if memory else UNMEASURED["mem_mb"],
     }
 
-# %% ../../nbs/study/06_runner.ipynb #6a1f0c19
+# %% ../../nbs/study/06_runner.ipynb #e10bf101
 MADE_FROM = "made_from.txt"
 
 
@@ -364,7 +364,7 @@ def report_is_current(reports: Path, profile: str) -> bool:
         reports, profile
     )
 
-
+# %% ../../nbs/study/06_runner.ipynb #6a1f0c19
 def make_report(
     profile: str,
     reports: Path,
@@ -385,7 +385,7 @@ def make_report(
     (reports / profile / MADE_FROM).write_text(source + "\n")
     return reports / profile / "README.md"
 
-# %% ../../nbs/study/06_runner.ipynb #7c3e1a03
+# %% ../../nbs/study/06_runner.ipynb #c5d03261
 RUNS_A_GPU = 12  # side by side at most: each keeps a core busy with launching; 14 ran well on an H200 with 16 cores
 
 
@@ -427,7 +427,7 @@ def _mnist_is_whole() -> bool:
 
     return load_digits("train").source == "MNIST"
 
-
+# %% ../../nbs/study/06_runner.ipynb #7c3e1a03
 def cores_here() -> int:
     "The processor cores that this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -465,7 +465,7 @@ class Pace:
         "Seconds that `jobs` take here, one after another; None before the first is done."
         return sum(self.expected[job] for job in jobs) * self.took / self.done if self.done else None
 
-# %% ../../nbs/study/06_runner.ipynb #7c3e1a09
+# %% ../../nbs/study/06_runner.ipynb #e3b62df4
 def _leave_with(parent: int):
     "End this process if the one that forked it has died."
 
@@ -476,7 +476,7 @@ def _leave_with(parent: int):
 
     threading.Thread(target=watch, daemon=True).start()
 
-
+# %% ../../nbs/study/06_runner.ipynb #7c3e1a09
 def _work(log: Path, gpu: str, parent: int, environment: dict[str, str], task: Callable[[WaitingKernel], object]):
     "In a forked process: do `task` with a waiting kernel, and leave what it says in `log`."
 
@@ -543,11 +543,11 @@ class Pool:
             process.kill()
         self.running = {}
 
-# %% ../../nbs/study/06_runner.ipynb #7c3e1a11
+# %% ../../nbs/study/06_runner.ipynb #f467ad1f
 def _tell(text: str):
     print(text, file=sys.stderr, flush=True)
 
-
+# %% ../../nbs/study/06_runner.ipynb #7c3e1a11
 def run_here(
     jobs: list[Job],  # the most important first
     reports: Path,
@@ -617,7 +617,7 @@ def run_here(
         pool.stop()
     return undone
 
-# %% ../../nbs/study/06_runner.ipynb #6a1f0c22
+# %% ../../nbs/study/06_runner.ipynb #027fd857
 CARRIED = (
     "DIGITSTUDY_DATA",
     "DIGITSTUDY_MIRRORS",
@@ -650,7 +650,7 @@ def machines(on: str) -> Path:
         raise StudyError(f"{folder.name} needs an executor that is not installed: pip install {plugin}")
     return folder.resolve()
 
-
+# %% ../../nbs/study/06_runner.ipynb #41d42fb8
 def write_jobs(
     jobs: list[Job],
     reports: Path,
@@ -686,7 +686,7 @@ def write_jobs(
             f"{path} could not be written ({e.strerror}): free some space, or name another folder with output."
         ) from None
 
-
+# %% ../../nbs/study/06_runner.ipynb #bf555a0b
 def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whether all went well
     """Run Snakemake in a process group of its own; whatever interrupts this process interrupts the group, so that
     Snakemake can cancel what it has sent elsewhere."""
@@ -710,7 +710,7 @@ def _until_done(command: list[str], environment: dict[str, str]) -> bool:  # whe
                 pass
         raise
 
-
+# %% ../../nbs/study/06_runner.ipynb #75498dfc
 def run_elsewhere(
     jobs: list[Job],
     reports: Path,
@@ -762,7 +762,7 @@ def run_elsewhere(
     undone = {job: "failed" for job in jobs if why[job] and not (work / f"{job.name}.done").exists()}
     return undone if well or undone or not report else {None: "failed"}
 
-
+# %% ../../nbs/study/06_runner.ipynb #6a1f0c22
 def run_jobs(
     jobs: list[Job],
     reports: Path,
@@ -809,7 +809,7 @@ def run_jobs(
         _tell(f"The time is up: {left} runs are left. The same command goes on with them.")
     return not failed
 
-# %% ../../nbs/study/06_runner.ipynb #6a1f0c25
+# %% ../../nbs/study/06_runner.ipynb #d5d77870
 def _announce(todo: dict[Job, str], done: int, reports: Path):
     "Say what there is to do, why, and how long it may take."
     print(f"{len(todo)} runs to do" + (f", {done} have a current record already." if done else "."), file=sys.stderr)
@@ -825,7 +825,7 @@ def _announce(todo: dict[Job, str], done: int, reports: Path):
             file=sys.stderr,
         )
 
-
+# %% ../../nbs/study/06_runner.ipynb #6a1f0c25
 def run_study(
     profile: str,
     seeds: list[int],
@@ -855,7 +855,7 @@ def run_study(
         print(f"The report: {page}", file=sys.stderr)
     return well
 
-# %% ../../nbs/study/06_runner.ipynb #658b3c56
+# %% ../../nbs/study/06_runner.ipynb #56df2b49
 def parse_values(
     experiment: str,
     sets: list[str],  # each "name=value,value,..."
@@ -877,7 +877,7 @@ def parse_values(
         raise StudyError("There is nothing to sweep: say --set name=value,value, such as --set loc_weight=1,10,100.")
     return found
 
-
+# %% ../../nbs/study/06_runner.ipynb #fcdc2e21
 def sweep_jobs(experiment: str, profile: str, values: dict[str, list], seeds: list[int]) -> list[Job]:
     "Every combination of values with every seed."
     load_settings(profile)
@@ -888,7 +888,7 @@ def sweep_jobs(experiment: str, profile: str, values: dict[str, list], seeds: li
     ]
     return list({job.name: job for job in jobs}.values())
 
-
+# %% ../../nbs/study/06_runner.ipynb #658b3c56
 def run_sweep(
     experiment: str,
     profile: str,

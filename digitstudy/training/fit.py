@@ -172,7 +172,7 @@ class Curve(WholeEpochs):
             self.rows.append(row | parts | {"total_loss": total} | score(predict(self.model, data, self.first)))
         self.seconds += time.perf_counter() - start
 
-# %% ../../nbs/training/04_fit.ipynb #37b30d80
+# %% ../../nbs/training/04_fit.ipynb #a012114e
 class Probe(Callback):
     "Every `every` steps, `measure()` on a fixed batch of the training data; one row each."
 
@@ -200,7 +200,7 @@ class Gates(Probe):
             "feature": x.square().mean().sqrt(),
         }
 
-
+# %% ../../nbs/training/04_fit.ipynb #37b30d80
 class Conflict(Probe):
     "Norms of both weighted losses' gradients on the trunk, and the cosine of the angle between them (Yu et al. 2020)."
 

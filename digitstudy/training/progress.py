@@ -129,13 +129,13 @@ class Checkpoint(WholeEpochs):
         except StudyError as e:
             give_up(self.learn, str(e))
 
-# %% ../../nbs/training/03_progress.ipynb #7709c7ee
+# %% ../../nbs/training/03_progress.ipynb #c432b30c
 def in_notebook() -> bool:
     "Whether this code runs in a Jupyter kernel."
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell is not None and getattr(shell, "kernel", None) is not None
 
-
+# %% ../../nbs/training/03_progress.ipynb #7709c7ee
 class Progress(WholeEpochs):
     "Epoch, share done, images per second and time left, wherever the run is looked at from."
 
