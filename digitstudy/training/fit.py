@@ -501,30 +501,32 @@ def fit_stream(
     precision: str = "float32",  # of the sums while training, from `choose_precision`
     ahead: bool = False,  # batches are made by another process
     check: Callable | None = None,  # of the averaged model after each epoch: gives split -> scores
+    folder: Path | None = None,  # this and the next two as for `fit`
+    identity: str = "",
+    title: str = "training",
+    *,
     decay: float = 0.998,  # of the average
     weight_decay: float = 0.01,
     warm_up: float = 0.1,  # share of the training in which the rate rises
-    **places,  # of `fit`: folder, identity, title
 ) -> Trained:
     "Train `model` in place on a stream, with AdamW and clipped gradients; in the end it has the averaged weights."
     batches = StreamBatches(source, batch_size, steps, ahead)
     averaging = Averaging(model.to(batches.device, memory_format=torch.channels_last), decay)
-    watch = Check(loss, averaging, check)
-    options = {"weight_decay": weight_decay}
-    callbacks = averaging, GradientClip(5.0)
     trained = fit(
         model,
         batches,
         loss,
         epochs,
         learning_rate,
-        watch,
-        callbacks,
+        Check(loss, averaging, check),
+        (averaging, GradientClip(5.0)),
         precision,
         torch.optim.AdamW,
-        options,
+        {"weight_decay": weight_decay},
         warm_up,
-        **places,
+        folder,
+        identity,
+        title,
     )
     model.load_state_dict(averaging.mean.state_dict())
     model.eval()
