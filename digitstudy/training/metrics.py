@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Predictions', 'sequence_accuracy', 'character_accuracy', 'position_accuracy', 'localization_error', 'mean_iou',
-           'placed', 'joint_accuracy', 'coverage_at', 'calibration_error', 'score', 'class_accuracy', 'macro_accuracy',
-           'count_accuracy', 'length_accuracy', 'wilson']
+           'iou_at_least', 'joint_accuracy', 'coverage_at', 'calibration_error', 'score', 'class_accuracy',
+           'macro_accuracy', 'count_accuracy', 'length_accuracy', 'wilson']
 
 # %% ../../nbs/training/02_metrics.ipynb #6458d010
 import math
@@ -24,15 +24,19 @@ class Predictions:
 
     digits: Tensor  # int64 `[n, positions]`, predicted
     true_digits: Tensor  # int64 `[n, positions]`
-    confidence: Tensor  # float32 `[n]`: the product over positions of the probability of the digit said
-    box: Tensor | None = None  # float32 `[n, 4]`, predicted, in frame pixels; None: the model places nothing
+    confidence: Tensor  # float32 `[n]`: the product over positions of the probability of the predicted digit
+    box: Tensor | None = None  # float32 `[n, 4]`, predicted, in frame pixels; None: the model has no box head
     true_box: Tensor | None = None  # float32 `[n, 4]`
 
     @classmethod
     def of(
-        cls, logits: Tensor, true_digits: Tensor, box: Tensor | None = None, true_box: Tensor | None = None
+        cls,
+        logits: Tensor,  # `[n, positions, 11]`
+        true_digits: Tensor,
+        box: Tensor | None = None,
+        true_box: Tensor | None = None,
     ) -> "Predictions":
-        "From a model's raw outputs: logits `[n, positions, 11]` and boxes."
+        "From a model's raw outputs."
         top = logits.float().log_softmax(-1).max(-1)
         return cls(top.indices, true_digits, top.values.sum(1).exp(), None if box is None else box.float(), true_box)
 
@@ -53,98 +57,107 @@ class Predictions:
 
     @property
     def iou(self) -> Tensor:
-        "float32 `[n]`: overlap of the predicted with the true box."
+        "float32 `[n]`: intersection over union of the predicted and the true box."
         return iou(self.box, self.true_box)
 
-# %% ../../nbs/training/02_metrics.ipynb #623a2156
-def sequence_accuracy(a: Predictions) -> float:
+# %% ../../nbs/training/02_metrics.ipynb #983d7781
+def sequence_accuracy(predictions: Predictions) -> float:
     "Share of images with every position right."
-    return a.right.float().mean().item()
+    return predictions.right.float().mean().item()
 
-
-def character_accuracy(a: Predictions) -> float:
+# %% ../../nbs/training/02_metrics.ipynb #11067622
+def character_accuracy(predictions: Predictions) -> float:
     "Share of right positions, those without a digit included."
-    return (a.digits == a.true_digits).float().mean().item()
+    return (predictions.digits == predictions.true_digits).float().mean().item()
 
-
-def position_accuracy(a: Predictions) -> list[float]:
+# %% ../../nbs/training/02_metrics.ipynb #623a2156
+def position_accuracy(predictions: Predictions) -> list[float]:
     "Share of right answers at each position, first to last."
-    return (a.digits == a.true_digits).float().mean(0).tolist()
+    return (predictions.digits == predictions.true_digits).float().mean(0).tolist()
+
+# %% ../../nbs/training/02_metrics.ipynb #ef93ce33
+def localization_error(predictions: Predictions) -> float:
+    "Mean squared error of (cx, cy, w, h), in px² of the frame."
+    return (predictions.box - predictions.true_box).square().mean().item()
+
+# %% ../../nbs/training/02_metrics.ipynb #e0b96546
+def mean_iou(predictions: Predictions) -> float:
+    "Mean intersection over union."
+    return predictions.iou.mean().item()
+
+
+def iou_at_least(predictions: Predictions, threshold: float = 0.5) -> float:
+    "Share of boxes whose intersection over union with the true one is at least `threshold`."
+    return (predictions.iou >= threshold).float().mean().item()
 
 # %% ../../nbs/training/02_metrics.ipynb #d6b072bd
-def localization_error(a: Predictions) -> float:
-    "Mean squared error of (cx, cy, w, h), in px² of the frame."
-    return (a.box - a.true_box).square().mean().item()
+def joint_accuracy(predictions: Predictions) -> float:
+    "Share of images with exactly the right digits and a box whose intersection over union is at least 0.5."
+    return (predictions.right & (predictions.iou >= 0.5)).float().mean().item()
 
-
-def mean_iou(a: Predictions) -> float:
-    "Mean intersection over union."
-    return a.iou.mean().item()
-
-
-def placed(a: Predictions, threshold: float = 0.5) -> float:
-    "Share of boxes that overlap the true one by at least `threshold`."
-    return (a.iou >= threshold).float().mean().item()
-
-
-def joint_accuracy(a: Predictions) -> float:
-    "Share of images with exactly the right digits and a box that overlaps the true one by at least 0.5."
-    return (a.right & (a.iou >= 0.5)).float().mean().item()
-
-# %% ../../nbs/training/02_metrics.ipynb #b1a5520a
-def coverage_at(a: Predictions, accuracy: float = 0.98) -> float:
+# %% ../../nbs/training/02_metrics.ipynb #a7f37cf0
+def coverage_at(predictions: Predictions, accuracy: float = 0.98) -> float:
     "The largest share of images, most confident first, of which `accuracy` are read right."
-    right = a.right[a.confidence.argsort(descending=True, stable=True)]
+    right = predictions.right[predictions.confidence.argsort(descending=True, stable=True)]
     kept = torch.arange(1, len(right) + 1, device=right.device)
     good = kept[right.cumsum(0) >= accuracy * kept]
     return good[-1].item() / len(right) if len(good) else 0.0
 
-
-def calibration_error(a: Predictions, bins: int = 15) -> float:
-    "Mean gap between confidence and accuracy, over equal bins of confidence (ECE)."
-    which = (a.confidence * bins).long().clamp(max=bins - 1)
-    gap = torch.zeros(bins, device=which.device).index_add_(0, which, a.right.float() - a.confidence)
+# %% ../../nbs/training/02_metrics.ipynb #b1a5520a
+def calibration_error(predictions: Predictions, bins: int = 15) -> float:
+    "Mean gap between confidence and accuracy, over equal bins of confidence (ECE, Guo et al. 2017)."
+    which = (predictions.confidence * bins).long().clamp(max=bins - 1)
+    gap = torch.zeros(bins, device=which.device).index_add_(
+        0, which, predictions.right.float() - predictions.confidence
+    )
     return gap.abs().sum().item() / len(which)
 
 # %% ../../nbs/training/02_metrics.ipynb #c18771aa
-def score(a: Predictions) -> dict:
+def score(predictions: Predictions) -> dict:  # name -> number, or a list with one for each position
     "Every measure of the study by name; a model without boxes has those of reading only."
     reading = [sequence_accuracy, character_accuracy, position_accuracy, calibration_error]
-    placing = [localization_error, mean_iou, joint_accuracy] if a.box is not None else []
-    scores = {"images": len(a.digits)} | {measure.__name__: measure(a) for measure in reading + placing}
-    scores["coverage_at_98"] = coverage_at(a, 0.98)
-    if a.box is not None:
-        scores["iou_at_least_half"] = placed(a)
+    placing = [localization_error, mean_iou, joint_accuracy] if predictions.box is not None else []
+    scores = {"images": len(predictions.digits)} | {
+        measure.__name__: measure(predictions) for measure in reading + placing
+    }
+    scores["coverage_at_98"] = coverage_at(predictions, 0.98)
+    if predictions.box is not None:
+        scores["iou_at_least_half"] = iou_at_least(predictions)
     return scores
 
-# %% ../../nbs/training/02_metrics.ipynb #4cbad9e1
+# %% ../../nbs/training/02_metrics.ipynb #1b92cd2d
 def class_accuracy(
-    a: Predictions,
+    predictions: Predictions,
 ) -> list[float | None]:  # of the digits 0 to 9 and "no digit"; None for a class that does not occur
-    "Of the positions that hold a class, the share where it is said."
+    "Of the positions that hold a class, the share where it is predicted."
     shares = [
-        (a.digits == a.true_digits)[a.true_digits == label].float().mean().item() for label in range(NO_DIGIT + 1)
+        (predictions.digits == predictions.true_digits)[predictions.true_digits == label].float().mean().item()
+        for label in range(NO_DIGIT + 1)
     ]
     return [None if math.isnan(share) else share for share in shares]
 
 
-def macro_accuracy(a: Predictions) -> float:
+def macro_accuracy(predictions: Predictions) -> float:
     "Mean of `class_accuracy` over the classes that occur."
-    shares = [share for share in class_accuracy(a) if share is not None]
+    shares = [share for share in class_accuracy(predictions) if share is not None]
     return sum(shares) / len(shares)
 
+# %% ../../nbs/training/02_metrics.ipynb #13750aae
+def count_accuracy(predictions: Predictions) -> float:
+    "Share of images for which as many digits are predicted as there are."
+    return (
+        ((predictions.digits != NO_DIGIT).sum(1) == (predictions.true_digits != NO_DIGIT).sum(1)).float().mean().item()
+    )
 
-def count_accuracy(a: Predictions) -> float:
-    "Share of images for which as many digits are said as there are."
-    return ((a.digits != NO_DIGIT).sum(1) == (a.true_digits != NO_DIGIT).sum(1)).float().mean().item()
-
-
+# %% ../../nbs/training/02_metrics.ipynb #4cbad9e1
 def length_accuracy(
-    a: Predictions,
+    predictions: Predictions,
 ) -> list[float | None]:  # of numbers of one digit, of two, ...; None for a length that does not occur
-    "Sequence accuracy of each length apart."
-    length = (a.true_digits != NO_DIGIT).sum(1)
-    shares = [a.right[length == n].float().mean().item() for n in range(1, a.true_digits.shape[1] + 1)]
+    "Sequence accuracy of each length."
+    length = (predictions.true_digits != NO_DIGIT).sum(1)
+    shares = [
+        predictions.right[length == n].float().mean().item() for n in range(1, predictions.true_digits.shape[1] + 1)
+    ]
     return [None if math.isnan(share) else share for share in shares]
 
 # %% ../../nbs/training/02_metrics.ipynb #6dd2df28
@@ -152,7 +165,11 @@ def wilson(
     share: float,  # observed
     n: int,  # of how many
     z: float = 1.96,  # standard deviations: 95 %
-) -> tuple[float, float]:
+) -> tuple[float, float]:  # low and high
     "The binomial confidence interval of a share (Wilson 1927)."
-    centre, spread = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return max((centre - spread) / (1 + z * z / n), 0.0), min((centre + spread) / (1 + z * z / n), 1.0)
+    scale = 1 + z * z / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    low = (centre - spread) / scale
+    high = (centre + spread) / scale
+    return max(low, 0.0), min(high, 1.0)
