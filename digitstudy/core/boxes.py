@@ -33,7 +33,7 @@ def hull(
     boxes: Tensor,  # `[..., n, 4]` (cx, cy, w, h)
     present: Tensor | None = None,  # bool `[..., n]`: which of them count; all, if not given
 ) -> Tensor:  # `[..., 4]`
-    "The smallest box around `boxes`; at least one must be present."
+    "The smallest box around `boxes`; a ValueError where none is present."
     corners = to_corners(boxes)
     if present is None:
         present = torch.ones(boxes.shape[:-1], dtype=torch.bool, device=boxes.device)

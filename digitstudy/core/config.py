@@ -24,28 +24,28 @@ RENDERED = "rendered house numbers"  # made of fonts: called so in every record 
 
 
 def clock(seconds: float) -> str:
-    "Seconds as a person says them."
+    "A duration as a person says it: minutes:seconds, with hours before them if there are any."
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
 
 # %% ../../nbs/core/00_config.ipynb #4b3c0ecb
 def study_home() -> Path:
-    "The checkout: the folder with `settings.ini` and `nbs/experiments`."
+    "The checkout: the folder with `settings.ini` and `nbs/experiments`. A StudyError if there is none."
     named = os.environ.get("DIGITSTUDY_HOME")
     here = Path.cwd()
     tried = [Path(named)] if named else [here, *here.parents, Path(find_spec("digitstudy").origin).parents[1]]
     for folder in tried:
         if (folder / "settings.ini").is_file() and (folder / "nbs" / "experiments").is_dir():
             return folder
+    where = f"{tried[0]}" if named else f"{tried[0]} or above it"
     raise StudyError(
-        f"No settings.ini with nbs/experiments in {tried[0]}"
-        + ("" if named else " or above it")
-        + ": go to a checkout of digitstudy, or name one in DIGITSTUDY_HOME."
+        f"No settings.ini with nbs/experiments in {where}: go to a checkout of digitstudy, or name one in"
+        " DIGITSTUDY_HOME."
     )
 
 # %% ../../nbs/core/00_config.ipynb #32586f01
 def data_homes() -> list[Path]:
-    "Where data are looked for, in this order."
+    "Where data are looked for, in this order. A StudyError if there is no such place."
     named = os.environ.get("DIGITSTUDY_DATA")
     if named and not Path(named).is_dir():
         raise StudyError(f"DIGITSTUDY_DATA names {named}, which is not a folder: correct it, or unset it to use data/.")
@@ -57,9 +57,9 @@ def data_homes() -> list[Path]:
         ours = []  # outside a checkout
     return ([Path(named)] if named else []) + ours
 
-
-def writable(folder: Path) -> bool:  # creates `folder` if it can
-    "Whether files can be made in `folder`."
+# %% ../../nbs/core/00_config.ipynb #da2681d3
+def writable(folder: Path) -> bool:
+    "Whether files can be made in `folder`, which is created if it can be."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -71,9 +71,9 @@ def writable(folder: Path) -> bool:  # creates `folder` if it can
     except OSError:
         return False
 
-
+# %% ../../nbs/core/00_config.ipynb #cb35a007
 def cache_home() -> Path:
-    "Where derived files go: `cache/` beside the data, or the user's cache folder."
+    "Where derived files go: `cache/` beside the data, or the user's cache folder. A StudyError if neither is writable."
     user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "digitstudy"
     try:
         homes = data_homes()
@@ -88,24 +88,25 @@ def cache_home() -> Path:
         f"No folder for derived files can be written, not even {user}: free some space, or set XDG_CACHE_HOME."
     )
 
-
+# %% ../../nbs/core/00_config.ipynb #c941f8a3
 def kept_arrays(
     name: str,  # of a `.npz` file in the cache folder, which tells what the arrays follow from
-    make: Callable[[], dict],  # name -> array
-) -> dict:
-    "What `make` gives, from that file if it is whole; if not, it is made, and kept there if there is room."
+    make: Callable[[], dict],  # gives name -> array
+) -> dict:  # name -> array
+    "What `make` gives, read from that file if it is whole. If not, it is made, and kept there if there is room."
     import numpy as np
 
     try:
         path = cache_home() / name
     except StudyError:
-        return make()
+        return make()  # no place to keep it
     try:
-        with np.load(path) as f:
-            return dict(f)
+        with np.load(path) as file:
+            return dict(file)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass  # not there, or not whole
-    arrays, partial = make(), path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
+    arrays = make()
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(partial, **arrays)
@@ -137,7 +138,7 @@ def check_value(
     kind: type,  # int, float, str or bool
     where: str = "",  # said in the message
 ):  # the value, an int made a float where a float is wanted
-    "`value`, if it is of type `kind`; else an error that says what was expected."
+    "`value`, if it is of type `kind`; else a StudyError says what was expected."
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
@@ -146,9 +147,9 @@ def check_value(
         )
     return value
 
-
+# %% ../../nbs/core/00_config.ipynb #97644493
 def check_positive(name: str, value, where: str = ""):
-    "`value`, if it is more than 0."
+    "`value`, if it is more than 0; else a StudyError."
     if not value > 0:
         raise StudyError(f"{name} is {value!r} but must be more than 0{where}.")
     return value
@@ -158,29 +159,33 @@ def read_ini(
     path: Path,
     fallback: str = "",  # a section whose values count in every other one that does not have them
 ) -> configparser.ConfigParser:
-    "The sections of an ini file."
+    "The sections of an ini file. A StudyError if it cannot be read."
     ini = configparser.ConfigParser(inline_comment_prefixes=("#",), default_section=fallback)
     try:
         ini.read_string(path.read_text(), str(path))
     except (OSError, configparser.Error, UnicodeDecodeError) as e:
+        why = str(e).splitlines()[0]
         raise StudyError(
-            f"{path} cannot be read ({str(e).splitlines()[0]}): put it right, or take it from the repository again."
+            f"{path} cannot be read ({why}): put it right, or take it from the repository again."
         ) from None
     return ini
 
-
+# %% ../../nbs/core/00_config.ipynb #e46cbf84
 def profiles() -> list[str]:
     "The profiles there are."
     return [section for section in read_ini(study_home() / "settings.ini").sections() if "." not in section]
 
-
+# %% ../../nbs/core/00_config.ipynb #6a77322a
 def load_settings(
     profile: str,  # a section of settings.ini
     experiment: str = "",
 ) -> Settings:
-    "The settings of `profile`; a section [profile.svhn] has precedence for experiments whose names begin with svhn."
+    """The settings of `profile`. A section [profile.svhn] has precedence for experiments whose names begin with svhn.
+
+    A StudyError names what is wrong in the file, and the section."""
     path = study_home() / "settings.ini"
-    if profile not in (known := profiles()):
+    known = profiles()
+    if profile not in known:
         raise StudyError(f"There is no profile {profile!r}: choose one of {', '.join(known)}.")
     ini = read_ini(path, profile)
     special = [
@@ -189,17 +194,21 @@ def load_settings(
         if name.startswith(f"{profile}.") and experiment.startswith(name.partition(".")[2])
     ]
     section = max(special, key=len, default=profile)
-    values, where = {}, f" in section [{section}] of {path}"
-    known = {f.name: f.type for f in fields(Settings)}
-    if unknown := set(ini[section]) - set(known):
-        raise StudyError(f"Unknown setting {', '.join(sorted(unknown))}{where}: the settings are {', '.join(known)}.")
-    for name, kind in known.items():
-        if name not in ini[section]:
+    return _settings_of(ini[section], f" in section [{section}] of {path}")
+
+
+def _settings_of(section: configparser.SectionProxy, where: str) -> Settings:
+    "The settings in one section, each checked; `where` is said in messages."
+    kinds = {field.name: field.type for field in fields(Settings)}
+    if unknown := set(section) - set(kinds):
+        raise StudyError(f"Unknown setting {', '.join(sorted(unknown))}{where}: the settings are {', '.join(kinds)}.")
+    values = {}
+    for name, kind in kinds.items():
+        if name not in section:
             raise StudyError(f"The setting {name} is missing{where}.")
-        text = ini[section][name]
         try:
-            value = kind(text)
+            value = kind(section[name])
         except ValueError:
-            raise StudyError(f"{name} = {text} is not of type {kind.__name__}{where}.") from None
+            raise StudyError(f"{name} = {section[name]} is not of type {kind.__name__}{where}.") from None
         values[name] = value if kind is str else check_positive(name, value, where)
     return Settings(**values)

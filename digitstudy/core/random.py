@@ -20,47 +20,51 @@ GAMMA, M1, M2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # Sp
 
 
 def _signed(x: int) -> int:
-    return (x & (2**64 - 1)) - (x >> 63 & 1) * 2**64  # as int64 holds it
+    "The int64 that has the last 64 bits of `x`."
+    return (x & (2**64 - 1)) - (x >> 63 & 1) * 2**64
 
 
 def _shifted(x: Tensor, by: int) -> Tensor:
-    return (x >> by) & (2 ** (64 - by) - 1)  # a shift that brings zeros in, sign or not
+    "`x` shifted to the right as if it had no sign: zeros come in."
+    return (x >> by) & (2 ** (64 - by) - 1)
 
-
+# %% ../../nbs/core/03_random.ipynb #93cc8a45
 def mix(
     x: Tensor,  # int64, any shape
 ) -> Tensor:  # int64, the same shape
-    "SplitMix64's finalizer: every bit of the result depends on every bit of `x`."
+    "SplitMix64's finalizer (Steele, Lea and Flood, 2014): every bit of the result depends on every bit of `x`."
     x = (x ^ _shifted(x, 30)) * _signed(M1)
     x = (x ^ _shifted(x, 27)) * _signed(M2)
     return x ^ _shifted(x, 31)
 
 # %% ../../nbs/core/03_random.ipynb #5d98161e
 def stream(
-    seed: int,
-    split: str,  # one of SPLITS: the same seed gives each split its own draws
+    seed: int,  # 0 to 2**31 - 1; others are a StudyError
+    split: str,  # one of `SPLITS`; others are a ValueError
 ) -> int:  # an int64 that starts the draws of one recipe
     "The key of one recipe's draws."
     if not 0 <= seed < 2**31:
         raise StudyError(f"seed is {seed} but must be between 0 and {2**31 - 1}.")
-    return mix(torch.tensor(_signed((seed * 4 + SPLITS.index(split) + 1) * GAMMA & (2**64 - 1)))).item()
+    number = seed * 4 + SPLITS.index(split) + 1
+    return mix(torch.tensor(_signed(number * GAMMA))).item()
 
-
+# %% ../../nbs/core/03_random.ipynb #9daab682
 def draw(
     key: int,  # from `stream`
     index: Tensor,  # int64 `[n]`: which samples
     draws: int,  # how many numbers for each
 ) -> Tensor:  # int64 `[n, draws]`, uniform on 0 .. 2**32 - 1
-    "The random numbers of samples `index`."
-    k = torch.arange(1, draws + 1, device=index.device)
-    return _shifted(mix(mix(index * _signed(GAMMA) + key)[:, None] + k * _signed(GAMMA)), 32)
+    "The random numbers of samples `index`, on their device."
+    number = torch.arange(1, draws + 1, device=index.device)
+    sample = mix(index * _signed(GAMMA) + key)
+    return _shifted(mix(sample[:, None] + number * _signed(GAMMA)), 32)
 
-
+# %% ../../nbs/core/03_random.ipynb #94daa368
 def below(
     bits: Tensor,  # from `draw`
     limit: Tensor | int,  # up to 2**31
 ) -> Tensor:  # int64, uniform on 0 .. limit - 1
-    "Numbers below `limit`, by multiplication (Lemire 2019); the bias is under limit/2**32."
+    "Numbers below `limit`, by multiplication (Lemire, 2019); the bias is under limit/2**32."
     return (bits * limit) >> 32
 
 # %% ../../nbs/core/03_random.ipynb #909e38f5
@@ -69,33 +73,47 @@ def normal_table() -> Tensor:  # float64 `[4097]`
     "The quantiles of the normal distribution at the middles of 4,097 equal shares."
     return torch.tensor([round(NormalDist().inv_cdf((k + 0.5) / 4097), 6) for k in range(4097)], dtype=torch.float64)
 
-
+# %% ../../nbs/core/03_random.ipynb #0bf43703
 class Draws:
-    "The random numbers of a batch of samples, handed out in the order in which they are asked for."
+    "The random numbers of a batch of `n` samples, handed out in the order in which they are asked for."
 
-    def __init__(self, key: int, index: Tensor, draws: int = 192):
-        self.bits, self.used = draw(key, index, draws), 0
-        self.n, self.device = len(index), index.device
+    def __init__(
+        self,
+        key: int,  # from `stream`
+        index: Tensor,  # int64 `[n]`
+        draws: int = 192,  # that can be asked for; one more is an IndexError
+    ):
+        self.bits = draw(key, index, draws)
+        self.used = 0
+        self.n = len(index)
+        self.device = index.device
 
-    def whole(self) -> Tensor:  # int64 `[n]`, uniform on 0 .. 2**32 - 1
+    def whole(self) -> Tensor:  # int64 `[n]`
+        "Uniform on 0 .. 2**32 - 1."
         self.used += 1
         return self.bits[:, self.used - 1]
 
-    def unit(self) -> Tensor:
-        return (self.whole() * 2.0**-32).clamp(max=1 - 2.0**-24)  # float32 `[n]`, uniform on 0 .. 1, never 1
+    def unit(self) -> Tensor:  # float32 `[n]`
+        "Uniform on 0 .. 1, never 1."
+        return (self.whole() * 2.0**-32).clamp(max=1 - 2.0**-24)
 
-    def between(self, low, high) -> Tensor:
-        return low + (high - low) * self.unit()  # float32 `[n]`
+    def between(self, low, high) -> Tensor:  # float32 `[n]`
+        "Uniform on `low` .. `high`, which are numbers or tensors."
+        return low + (high - low) * self.unit()
 
-    def below(self, limit) -> Tensor:
-        return below(self.whole(), limit)  # int64 `[n]`
+    def below(self, limit) -> Tensor:  # int64 `[n]`
+        "Uniform on 0 .. limit - 1."
+        return below(self.whole(), limit)
 
-    def chance(self, share: float) -> Tensor:
-        return self.unit() < share  # bool `[n]`
+    def chance(self, share: float) -> Tensor:  # bool `[n]`
+        "True in this share of the samples."
+        return self.unit() < share
 
-    def choice(self, *shares: float) -> Tensor:  # int64 `[n]`: which of them
+    def choice(self, *shares: float) -> Tensor:  # int64 `[n]`
+        "Which of several things it is, each as often as its share says; shares need not add up to 1."
         edges = torch.tensor(shares, dtype=torch.float64, device=self.device).cumsum(0)
         return torch.searchsorted(edges, self.unit() * edges[-1], right=True).clamp(max=len(shares) - 1)
 
-    def normal(self) -> Tensor:
-        return normal_table().to(self.device)[self.below(4097)]  # float64 `[n]`
+    def normal(self) -> Tensor:  # float64 `[n]`
+        "Normally distributed, with mean 0 and standard deviation 1."
+        return normal_table().to(self.device)[self.below(4097)]
