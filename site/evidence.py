@@ -197,6 +197,10 @@ class Evidence:
         value, images = self.shipped[split][metric], self.shipped[split]["images"]
         return "{:.3f} ({:.3f} to {:.3f})".format(value, *wilson(value, images))
 
+    def exists(self, path: str) -> bool:
+        "Whether a file is committed: what has been measured."
+        return (self.root / path).is_file()
+
     def table(self, path: str, *columns: str) -> str:
         "A committed table, or some of its columns."
         frame = pd.read_csv(self.root / path, dtype=str, keep_default_na=False)
