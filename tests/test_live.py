@@ -244,7 +244,7 @@ def test_the_command_serves_the_page_until_it_is_interrupted(folder):
         address = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
         opened = process.stdout.readline()
         with urllib.request.urlopen(address[0] + "reader.onnx", timeout=WATCHDOG) as answer:
-            assert len(answer.read()) == (ROOT / "digitstudy" / "reader.onnx").stat().st_size
+            assert len(answer.read()) == (ROOT / "digitstudy" / "reader" / "reader.onnx").stat().st_size
         assert f"Port {address[1]} is taken" in sentence(digitstudy("live", "--no-browser", "--port", address[1]))
     finally:
         process.send_signal(signal.SIGINT)

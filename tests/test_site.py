@@ -94,8 +94,8 @@ def test_a_page_cannot_say_what_the_records_contradict(monkeypatch, tmp_path):
     site = Site(ROOT)
     page = tmp_path / "page.md"
     for text, says in (
-        ('{{ finding("joint_mse", value("joint_mse") > 0.5) }}', "but its records no longer do"),
-        ('{{ ours("joint_mse", "beauty") }}', "which no committed record has"),
+        ('{{ finding("joint_mse", value("joint_mse@constant") > 0.5) }}', "but its records no longer do"),
+        ('{{ ours("joint_mse@constant", "beauty") }}', "which no committed record has"),
         ('{{ published("attention") }}', "which was not published"),
         ("{{ undefined }}", "'undefined' is undefined"),
     ):
