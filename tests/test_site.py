@@ -102,7 +102,7 @@ def test_a_page_cannot_say_what_the_records_contradict(monkeypatch, tmp_path):
         page.write_text(text)
         with pytest.raises(Missing, match=says):
             site.filled(page)
-    page.write_text('{{ ours("joint_mse") }}')
+    page.write_text('{{ ours("joint_mse@constant") }}')
     assert site.filled(page).startswith("0.000")
 
 
