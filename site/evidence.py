@@ -220,7 +220,7 @@ class Evidence:
         gaps = [
             values.max() - values.min()
             for name in self.records
-            if not name.startswith(("svhn", "reader"))
+            if not name.startswith(("svhn", "reader")) and "@" not in name
             for values in [self.of(name, READ, "test")]
         ]
         return max(gaps)
